@@ -1,0 +1,133 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Store keeps what Mailroom knows. Package store implements it on SQLite and
+// PostgreSQL; storetest is the suite that both pass.
+type Store interface {
+	Reader
+	// Write runs fn in a writing transaction and returns after its commit, or
+	// with fn's error after everything that fn wrote was undone. Calls that
+	// wait at the same time share one transaction. fn may run again after a
+	// fault of the database: it must assign what it leaves outside, never add
+	// to it. session picks the writer; use uuid.Nil for what belongs to none.
+	Write(ctx context.Context, session uuid.UUID, fn func(Tx) error) error
+	// Announce tells the other nodes that a session has changed. It never
+	// blocks; a lost hint costs a poll interval.
+	Announce(session uuid.UUID)
+}
+
+// Reader has what can be read inside and outside of a writing transaction.
+// A Get method's ok is false, without error, when there is no such thing.
+type Reader interface {
+	GetSession(ctx context.Context, id uuid.UUID) (s Session, ok bool, err error)
+	ListSessions(ctx context.Context, a Address, limit int) ([]Session, error)
+	ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID, error)
+	ListMembers(ctx context.Context, session uuid.UUID) ([]Member, error)
+
+	ListRecords(ctx context.Context, session uuid.UUID, after int64, limit int) ([]Record, error)
+	ListRecordsBefore(ctx context.Context, session uuid.UUID, before int64, limit int) ([]Record, error)
+
+	GetIntake(ctx context.Context, o Origin) (session uuid.UUID, ok bool, err error)
+	GetPortal(ctx context.Context, session uuid.UUID, n Network) (remote string, ok bool, err error)
+	GetRoute(ctx context.Context, n Network, remote string) (session uuid.UUID, ok bool, err error)
+	ListOccupants(ctx context.Context, session uuid.UUID) ([]Occupant, error)
+
+	GetToken(ctx context.Context, hash string) (TokenRow, bool, error)
+	GetBrowser(ctx context.Context, hash string) (BrowserRow, bool, error)
+	GetAPIToken(ctx context.Context, hash string) (a Address, admin, ok bool, err error)
+	GetAccount(ctx context.Context, a Address) (hash string, ok bool, err error)
+
+	GetHeld(ctx context.Context, session, id uuid.UUID) (Held, bool, error)
+	IsConfirmed(ctx context.Context, session, grant uuid.UUID, sender Address) (bool, error)
+	GetMail(ctx context.Context, session, id uuid.UUID) (Mailing, bool, error)
+	ListMails(ctx context.Context, session, member uuid.UUID) ([]Mailing, error)
+}
+
+// Tx writes. All writes of one session are in the order of its lock.
+type Tx interface {
+	Reader
+
+	// LockSession reads a session and holds it until the transaction ends.
+	LockSession(ctx context.Context, id uuid.UUID) (s Session, ok bool, err error)
+	AddSession(ctx context.Context, s Session) error
+	// SetSession writes Subject, State and ACLVersion.
+	SetSession(ctx context.Context, s Session) error
+	// Append gives the record the next seq of its session, which must be
+	// locked, and writes it; for a message also its current-state row. If its
+	// origin is known, nothing is written and the first record comes back,
+	// with repeat true.
+	Append(ctx context.Context, r Record) (stored Record, repeat bool, err error)
+	// AddReceived keeps a record as it was received.
+	AddReceived(ctx context.Context, session uuid.UUID, seq int64, raw []byte) error
+	// AddIntake binds the origin of a session's start to it; false if it is taken.
+	AddIntake(ctx context.Context, o Origin, session uuid.UUID) (bool, error)
+
+	GetPerson(ctx context.Context, a Address) (uuid.UUID, bool, error)
+	// AddAddress gives an address to a person, who is made if new; false if
+	// somebody has it already.
+	AddAddress(ctx context.Context, person uuid.UUID, a Address, how string, at time.Time) (bool, error)
+
+	AddMember(ctx context.Context, session uuid.UUID, m Member) error
+	// SetMember writes State, Name, Lang, NoMail and the grant of a member.
+	SetMember(ctx context.Context, session uuid.UUID, m Member) error
+	// SetReadSeq moves the cursor forward only.
+	SetReadSeq(ctx context.Context, session, member uuid.UUID, seq int64) error
+	AddEndpoint(ctx context.Context, session, member uuid.UUID, e Endpoint) error
+	SetEndpoint(ctx context.Context, session uuid.UUID, e Endpoint) error
+
+	AddToken(ctx context.Context, hash string, t TokenRow) error
+	AddBrowser(ctx context.Context, hash string, b BrowserRow, at time.Time) error
+	AddAPIToken(ctx context.Context, hash string, a Address, admin bool, at time.Time) error
+	SetAccount(ctx context.Context, a Address, hash string, at time.Time) error
+	// AddSetting stores a value once and returns the stored one.
+	AddSetting(ctx context.Context, key, value string) (string, error)
+
+	// AddPortal links a session to a remote room; false if either is linked already.
+	AddPortal(ctx context.Context, session uuid.UUID, n Network, remote string) (bool, error)
+	SetOccupant(ctx context.Context, o Occupant) error
+	DeleteOccupant(ctx context.Context, session uuid.UUID, jid string) error
+
+	// AddLane makes a lane at position 0 unless it exists.
+	AddLane(ctx context.Context, session uuid.UUID, d Destination) error
+	// AddMail queues a mail unless one of its Kind and From is there for the
+	// member, and returns the one that is.
+	AddMail(ctx context.Context, m Mailing) (Mailing, error)
+	AddHeld(ctx context.Context, h Held, o Origin) (bool, error)
+	SetHeld(ctx context.Context, session, id uuid.UUID, state HeldState) error
+	AddConfirmed(ctx context.Context, session, grant uuid.UUID, sender Address) error
+}
+
+// TokenRow is what the hash of a token leads to.
+type TokenRow struct {
+	Session    uuid.UUID
+	Grant      uuid.UUID
+	Member     uuid.UUID
+	Right      Right
+	Generation int
+	Held       uuid.UUID // for RightConfirm
+}
+
+// BrowserRow is what the hash of a browser's cookie leads to.
+type BrowserRow struct {
+	Session    uuid.UUID
+	Member     uuid.UUID
+	Grant      uuid.UUID
+	Generation int
+}
+
+// Occupant is one XMPP client inside a session's MUC.
+type Occupant struct {
+	Session uuid.UUID
+	Member  uuid.UUID
+	JID     string // full
+	Nick    string
+	// FromSeq: records up to it are the history that the client was shown when
+	// it entered, later ones reach it live.
+	FromSeq int64
+}

@@ -1,0 +1,199 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// MailReply is a mail to a reply address. Session and By of its Post are
+// filled in here: the token says them.
+type MailReply struct {
+	Token         string
+	Sender        Address // the one mailbox in From
+	Authenticated bool    // the sender is proved
+	Post          PostRequest
+}
+
+// HeldState is what became of a held reply.
+type HeldState string
+
+const (
+	HeldWaiting HeldState = "waiting"
+	HeldPosted  HeldState = "posted"
+	HeldRefused HeldState = "refused"
+)
+
+// Held is a reply by mail whose sender is not proved to be the owner of the
+// reply address. It waits until the owner says that it may be posted.
+type Held struct {
+	Session, ID, Member uuid.UUID
+	Sender              Address
+	At                  time.Time
+	Lang                string
+	Body                Body
+	Origin              Origin
+	State               HeldState
+	Received            []byte
+}
+
+// ReplyByMail posts a mail reply if its sender is proved to be the token's
+// owner or was confirmed by the owner before. Otherwise the reply is held and
+// the owner is asked by mail; posted is false then. Either is durable when
+// this returns without error. Errors: NotFound (the token), and those of Post.
+func (s *Service) ReplyByMail(ctx context.Context, r MailReply) (posted bool, err error) {
+	h, err := s.Holder(ctx, RightReply, r.Token)
+	if err != nil {
+		return false, err
+	}
+	r.Post.Session = h.Session
+	r.Post.By = Identity{Via: Mail, Grant: h.Grant, Name: r.Post.By.Name}
+	known, err := s.isOwner(ctx, h, r)
+	if err != nil {
+		return false, err
+	}
+	if known {
+		_, err := s.Post(ctx, r.Post)
+		return err == nil, err
+	}
+	return false, s.hold(ctx, h, r)
+}
+
+func (s *Service) isOwner(ctx context.Context, h Holder, r MailReply) (bool, error) {
+	room, err := s.Room(ctx, h.Session)
+	if err != nil {
+		return false, err
+	}
+	m, _ := room.Member(h.Member)
+	for _, e := range m.Endpoints {
+		if r.Authenticated && e.Address == r.Sender {
+			return true, nil
+		}
+	}
+	return s.store.IsConfirmed(ctx, h.Session, h.Grant, r.Sender)
+}
+
+// hold keeps the reply and queues the question to the owner, once per mail.
+func (s *Service) hold(ctx context.Context, h Holder, r MailReply) error {
+	if err := r.Post.check(); err != nil {
+		return err
+	}
+	held := Held{
+		Session: h.Session, ID: uuid.Must(uuid.NewV7()), Member: h.Member, Sender: r.Sender, At: s.now(),
+		Lang: r.Post.Lang, Body: r.Post.Body, Origin: r.Post.Origin, State: HeldWaiting, Received: r.Post.Received,
+	}
+	return s.change(ctx, h.Session, func(tx Tx, room *Room) error {
+		m, err := gate(room, r.Post.By, ActWrite, s.now())
+		if err != nil {
+			return err
+		}
+		added, err := tx.AddHeld(ctx, held, r.Post.Origin)
+		if err != nil || !added {
+			return err
+		}
+		if err := s.addToken(ctx, tx, h.Session, m, RightConfirm, held.ID); err != nil {
+			return err
+		}
+		_, err = tx.AddMail(ctx, Mailing{
+			Session: h.Session, ID: held.ID, Member: h.Member, Kind: LetterConfirm, Held: held.ID,
+			State: MailQueued, CreatedAt: s.now(), NextTry: s.now(),
+		})
+		return err
+	})
+}
+
+// HeldReply shows the owner the reply that waits behind a confirm token.
+func (s *Service) HeldReply(ctx context.Context, confirmToken string) (Held, error) {
+	h, err := s.Holder(ctx, RightConfirm, confirmToken)
+	if err != nil {
+		return Held{}, err
+	}
+	held, ok, err := s.store.GetHeld(ctx, h.Session, h.held)
+	if err == nil && !ok {
+		err = errNoSession
+	}
+	return held, err
+}
+
+// ConfirmHeld posts a held reply in its owner's name; later replies of the
+// same sender to the same address are posted at once. Saying it twice posts once.
+func (s *Service) ConfirmHeld(ctx context.Context, confirmToken string) (Record, error) {
+	h, held, err := s.waiting(ctx, confirmToken)
+	if err != nil {
+		return Record{}, err
+	}
+	var stored Record
+	by := Identity{Via: Mail, Grant: h.Grant}
+	err = s.change(ctx, h.Session, func(tx Tx, room *Room) error {
+		m, err := gate(room, by, ActWrite, s.now())
+		if err != nil {
+			return err
+		}
+		if err := s.respond(ctx, tx, room, &m, by); err != nil {
+			return err
+		}
+		p := PostRequest{Session: h.Session, By: by, Body: held.Body, Lang: held.Lang, Origin: held.Origin, Received: held.Received}
+		if stored, err = s.say(ctx, tx, room, m, p); err != nil {
+			return err
+		}
+		if err := tx.SetHeld(ctx, h.Session, held.ID, HeldPosted); err != nil {
+			return err
+		}
+		return tx.AddConfirmed(ctx, h.Session, h.Grant, held.Sender)
+	})
+	return stored, err
+}
+
+// RefuseHeld throws a held reply away.
+func (s *Service) RefuseHeld(ctx context.Context, confirmToken string) error {
+	h, held, err := s.waiting(ctx, confirmToken)
+	if err != nil {
+		return err
+	}
+	return s.store.Write(ctx, h.Session, func(tx Tx) error {
+		return tx.SetHeld(ctx, h.Session, held.ID, HeldRefused)
+	})
+}
+
+func (s *Service) waiting(ctx context.Context, confirmToken string) (Holder, Held, error) {
+	h, err := s.Holder(ctx, RightConfirm, confirmToken)
+	if err != nil {
+		return h, Held{}, err
+	}
+	held, ok, err := s.store.GetHeld(ctx, h.Session, h.held)
+	if err == nil && (!ok || held.State == HeldRefused) {
+		err = errNoSession
+	}
+	return h, held, err
+}
+
+// Unsubscribe ends the mails of one session to the token's member; reading and
+// writing go on. Errors: NotFound.
+func (s *Service) Unsubscribe(ctx context.Context, token string) error {
+	h, err := s.Holder(ctx, RightUnsubscribe, token)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, h.Session, func(tx Tx, room *Room) error {
+		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActRead, s.now())
+		if err != nil || m.NoMail {
+			return err
+		}
+		m.NoMail = true
+		if err := tx.SetMember(ctx, h.Session, m); err != nil {
+			return err
+		}
+		return grown(ctx, tx, room)
+	})
+}
+
+// Bounced notes that mail to the token's member came back; reason is a
+// sentence. Errors: NotFound.
+func (s *Service) Bounced(ctx context.Context, token, reason string) error {
+	h, err := s.Holder(ctx, RightBounce, token)
+	if err != nil {
+		return err
+	}
+	return s.MailFailed(ctx, Mailing{Session: h.Session, Member: h.Member, ID: h.Grant}, reason)
+}

@@ -1,0 +1,199 @@
+package bridge
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// SessionState says if a session takes new messages.
+type SessionState string
+
+const (
+	Open  SessionState = "open"
+	Ended SessionState = "closed"
+)
+
+// MaxRecipients is how many people one session may have, the initiator not
+// counted.
+const MaxRecipients = 50
+
+// Session is one conversation, named by a UUID (version 4: unguessable, and no
+// clock in it).
+type Session struct {
+	ID        uuid.UUID
+	Subject   string
+	State     SessionState
+	Lang      string // BCP 47 tag of the first message, "" if unknown
+	CreatedAt time.Time
+	// ACLVersion grows with each change of members, grants, endpoints or state;
+	// what was cached under another version does not count.
+	ACLVersion int64
+	Head       int64 // seq of the last record
+	// MessageID is that of the mail which started the session, "" if none did.
+	MessageID string
+}
+
+// Role is what a member is in a session.
+type Role string
+
+const (
+	Initiator   Role = "initiator"
+	Participant Role = "member"
+)
+
+// MemberState is how far a member has come.
+type MemberState string
+
+const (
+	Invited MemberState = "invited" // mailed or invited natively, no answer yet
+	Joined  MemberState = "joined"  // responded: one of the audience
+	Left    MemberState = "left"
+	Revoked MemberState = "revoked"
+)
+
+// Member is a person in one session: one identity, one or more endpoints.
+type Member struct {
+	ID      uuid.UUID
+	Person  uuid.UUID
+	Number  int // 1, 2, 3… in order of invitation; the initiator is 1
+	Name    string
+	Address Address // the address that the initiator wrote to, shown as the screen name
+	Role    Role
+	State   MemberState
+	Lang    string
+	// ReadSeq is the last record that the member has certainly seen.
+	ReadSeq   int64
+	NoMail    bool // unsubscribed from the mails of this session
+	Grant     Grant
+	Endpoints []Endpoint
+}
+
+// Display is what others see as the member's name: the display name, or the
+// part of the address before the @ if there is none.
+func (m Member) Display() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Address.Localpart()
+}
+
+// Endpoint is the member's endpoint on a network that has the address, and
+// says if there is one.
+func (m Member) Endpoint(n Network) (Endpoint, bool) {
+	for _, e := range m.Endpoints {
+		if e.Address.Network == n {
+			return e, true
+		}
+	}
+	return Endpoint{}, false
+}
+
+// Email is the member's email address; zero if none is known.
+func (m Member) Email() Address {
+	e, _ := m.Endpoint(Mail)
+	return e.Address
+}
+
+// JoinedBy says if the member's endpoint on the network is inside.
+func (m Member) JoinedBy(n Network) bool {
+	e, ok := m.Endpoint(n)
+	return ok && e.State == EndpointJoined
+}
+
+// EndpointState is how far a native endpoint has come.
+type EndpointState string
+
+const (
+	EndpointMapped  EndpointState = "mapped"  // known, not yet invited
+	EndpointInvited EndpointState = "invited" // the native invitation was sent
+	EndpointJoined  EndpointState = "joined"  // inside the room
+	EndpointFailed  EndpointState = "failed"  // no such account, or it cannot be invited
+	EndpointLeft    EndpointState = "left"
+)
+
+// Endpoint is one address by which a member takes part.
+type Endpoint struct {
+	Address Address
+	State   EndpointState
+}
+
+// Grant is the permission that an email gave: this address may talk in this
+// session until revoked. Generation is part of every token of it, so that all
+// of them die together.
+type Grant struct {
+	ID         uuid.UUID
+	Generation int
+	Revoked    bool
+	ExpiresAt  time.Time // zero: never
+}
+
+func (g Grant) alive(now time.Time) bool {
+	return g.ID != uuid.Nil && !g.Revoked && (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt))
+}
+
+// Room is a snapshot of a session and its members, as of Session.ACLVersion
+// and Session.Head. It is shared between readers: do not change it.
+type Room struct {
+	Session Session
+	Members []Member // by Number
+}
+
+// Member finds a member by id.
+func (r *Room) Member(id uuid.UUID) (Member, bool) {
+	for _, m := range r.Members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// ByAddress finds the member who has the address as an endpoint.
+func (r *Room) ByAddress(a Address) (Member, bool) {
+	for _, m := range r.Members {
+		for _, e := range m.Endpoints {
+			if e.Address == a {
+				return m, true
+			}
+		}
+	}
+	return Member{}, false
+}
+
+// Initiator is the member who started the session.
+func (r *Room) Initiator() Member {
+	if len(r.Members) == 0 {
+		return Member{}
+	}
+	return r.Members[0]
+}
+
+// Audience is the initiator and every recipient who responded and is still here.
+func (r *Room) Audience() []Member {
+	var audience []Member
+	for _, m := range r.Members {
+		if m.State == Joined {
+			audience = append(audience, m)
+		}
+	}
+	return audience
+}
+
+// DisplayName is the member's name made different from every earlier member's
+// of the same name, by its number: "Bob", "Bob (2)". Case does not make a
+// difference between names.
+func (r *Room) DisplayName(m Member) string {
+	name := m.Display()
+	same := 1
+	for _, other := range r.Members {
+		if other.Number < m.Number && strings.EqualFold(other.Display(), name) {
+			same++
+		}
+	}
+	if same == 1 {
+		return name
+	}
+	return name + " (" + itoa(same) + ")"
+}
