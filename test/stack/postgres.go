@@ -150,7 +150,6 @@ func (c cluster) serve(port int) *exec.Cmd {
 // temporary one.
 func (c cluster) command(ctx context.Context, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(c.programs, program), arguments...)
-	command.Dir = c.dir
 	if c.owner != nil {
 		const capDACOverride = 1 // linux/capability.h
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: c.owner, AmbientCaps: []uintptr{capDACOverride}}
