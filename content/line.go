@@ -43,7 +43,7 @@ func OneLine(s string, max int) string {
 		b.WriteRune(r)
 		runes, space, before = runes+need, false, r
 	}
-	return strings.TrimRight(b.String(), joiners)
+	return strings.TrimRight(b.String(), joiners+" ")
 }
 
 const joiners = "\u200c\u200d"
