@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"text/template"
 )
 
 //go:embed dendrite.yaml.tmpl
@@ -67,26 +66,17 @@ func newDendrite(config Config, dir string, held *ports, spawner spawner) (*dend
 }
 
 func writeDendriteConfig(file, keyFile string, config Config) error {
-	functions := template.FuncMap{"json": func(value any) (string, error) {
-		text, err := json.Marshal(value)
-		return string(text), err
-	}}
-	parsed, err := template.New("dendrite").Funcs(functions).Parse(dendriteTemplate)
-	if err != nil {
-		return err
-	}
 	registrations := config.Dendrite.Registrations
 	if registrations == nil {
 		registrations = []string{}
 	}
-	var text bytes.Buffer
-	err = parsed.Execute(&text, map[string]any{
+	text, err := fill(dendriteTemplate, map[string]any{
 		"Domain": config.Domain, "KeyFile": keyFile, "Registrations": registrations,
 	})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, text.Bytes(), 0o600)
+	return os.WriteFile(file, []byte(text), 0o600)
 }
 
 // ensureSigningKey makes the server's ed25519 key once: events signed with an
@@ -108,19 +98,7 @@ func ensureSigningKey(file string) error {
 }
 
 func (d *dendrite) answersClients(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/_matrix/client/versions", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("dendrite answers %s", response.Status)
-	}
-	return nil
+	return answersOK(ctx, d.url+"/_matrix/client/versions")
 }
 
 // register makes an account; one that exists is left as it is.

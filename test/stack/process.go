@@ -149,6 +149,17 @@ func (p *process) kill() error {
 	return nil
 }
 
+// ended is closed when the present life of the peer is over, and nil while it
+// is stopped.
+func (p *process) ended() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
+		return nil
+	}
+	return p.running.exited
+}
+
 // expectEnd takes the running life out of the process, so that watch does not
 // report its end.
 func (p *process) expectEnd() *running {

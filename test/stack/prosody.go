@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -9,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
-	"text/template"
 )
 
 //go:embed prosody.cfg.lua.tmpl
@@ -140,12 +137,7 @@ func (s prosodySite) prepare(spawner spawner) (*prosody, error) {
 }
 
 func (s prosodySite) writeConfig(file, data, plugins string) error {
-	parsed, err := template.New("prosody").Funcs(template.FuncMap{"lua": luaString}).Parse(prosodyTemplate)
-	if err != nil {
-		return err
-	}
-	var text bytes.Buffer
-	err = parsed.Execute(&text, map[string]any{
+	text, err := fill(prosodyTemplate, map[string]any{
 		"Host": s.host, "RoomService": s.roomService(), "Components": s.components,
 		"ClientPort": s.ports.client, "ComponentPort": s.ports.component, "ServerPort": s.ports.server,
 		"Targets": s.federation, "Data": data, "Plugins": plugins, "PIDFile": filepath.Join(s.dir, "prosody.pid"),
@@ -153,12 +145,7 @@ func (s prosodySite) writeConfig(file, data, plugins string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, text.Bytes(), 0o600)
-}
-
-// luaString quotes a text as a Lua string (Lua 5.4 manual §3.1).
-func luaString(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\x00", `\0`).Replace(text) + `"`
+	return os.WriteFile(file, []byte(text), 0o600)
 }
 
 // listens tells that clients and, where there are any, components can connect.
