@@ -13,8 +13,11 @@ import (
 // MaxText is the most bytes that the text of a Body has.
 const MaxText = 64 << 10
 
-// MaxHTML is the most bytes of HTML that are read, and the most that a Body has. Of more than that only text is kept.
+// MaxHTML is the most bytes of HTML that are read. Of more than that only text is kept.
 const MaxHTML = 1 << 20
+
+// MaxSafeHTML is the most bytes of HTML that a Body has, as much as a session's log takes. Of more only text is kept.
+const MaxSafeHTML = 256 << 10
 
 // maxMatrix is the most bytes of text and HTML together that go into one Matrix event, whose limit is 65,536 bytes with
 // everything around them (client-server API, "Size limits").
@@ -23,7 +26,7 @@ const maxMatrix = 60_000
 // Body is what was said, made safe. The zero Body says nothing.
 type Body struct {
 	Text string // at most MaxText bytes; valid UTF-8, "\n" between lines, only runes that XML 1.0 allows
-	HTML string // balanced and allow-listed, at most MaxHTML bytes; "" when Text says it all
+	HTML string // balanced and allow-listed, at most MaxSafeHTML bytes; "" when Text says it all
 }
 
 // FromText makes a Body of plain text from outside.
@@ -37,7 +40,7 @@ func FromHTML(s string) Body {
 	if body.Text == "" || tree.absurd || strings.HasSuffix(body.Text, truncationNote) || tree.plain() {
 		return body
 	}
-	if safe := tree.html(); len(safe) <= MaxHTML {
+	if safe := tree.html(); len(safe) <= MaxSafeHTML {
 		body.HTML = safe
 	}
 	return body

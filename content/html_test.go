@@ -121,7 +121,7 @@ func requireSafe(t check, b Body) {
 	if b.HTML == "" {
 		return
 	}
-	require.LessOrEqual(t, len(b.HTML), MaxHTML)
+	require.LessOrEqual(t, len(b.HTML), MaxSafeHTML)
 	again := FromHTML(b.HTML)
 	require.Equal(t, b.HTML, again.HTML, "making it safe twice changes nothing")
 	require.Equal(t, b.Text, again.Text)
@@ -206,6 +206,9 @@ func TestTooMuchHTMLBecomesText(t *testing.T) {
 	got = FromHTML("<b>" + strings.Repeat("word ", MaxText/4) + "</b>")
 	require.Empty(t, got.HTML, "text and HTML say the same, both cut")
 	require.True(t, strings.HasSuffix(got.Text, "[message truncated]"))
+
+	got = FromHTML("<b>a</b>" + strings.Repeat("<i></i>", MaxSafeHTML/len("<i></i>")))
+	require.Equal(t, Body{Text: "a"}, got, "tags alone can be too much, too")
 }
 
 // Each of these makes some parser take quadratic time. Ours may take 64 times as long for 64 times as much, and some.
