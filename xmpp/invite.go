@@ -1,0 +1,91 @@
+package xmpp
+
+import (
+	"context"
+	"strings"
+
+	"mailroom/bridge"
+	"mailroom/locales"
+)
+
+const invitationID = "invite-"
+
+// isInvitation says if the id of a stanza that came back is an invitation's.
+func isInvitation(id string) bool { return strings.HasPrefix(id, invitationID) }
+
+// invite asks a member to come in, on each of their XMPP addresses that was
+// not asked yet. It is noted as on its way until the barrier is passed.
+func (r *room) invite(d *delivery, by, target bridge.Member) {
+	if target.State != bridge.Invited && target.State != bridge.Joined {
+		return
+	}
+	for _, e := range target.Endpoints {
+		if e.Address.Network == bridge.XMPP && e.State == bridge.EndpointMapped && !r.inviting[e.Address] {
+			r.inviting[e.Address] = true
+			d.send(r.invitation(by, target, e.Address))
+		}
+	}
+}
+
+// invitation says it in three ways in one stanza, since clients differ: from
+// the room (XEP-0045 §7.8.2), directly (XEP-0249), and in words.
+func (r *room) invitation(by, target bridge.Member, to bridge.Address) *element {
+	session := r.session.Session
+	text := locales.Default().For(target.Lang, session.Lang).T("xmpp.invitation",
+		"Name", r.session.DisplayName(by), "Subject", session.Subject, "Link", "xmpp:"+r.jid+"?join")
+	return stanza("message", "normal", r.jid, to.ID).set("id", invitationID+target.ID.String()).with(
+		el(nsMUCUser, "x").with(
+			el(nsMUCUser, "invite", "from", r.as(by)).with(el(nsMUCUser, "reason").saying(session.Subject)),
+		),
+		el(nsConference, "x", "jid", r.jid, "reason", session.Subject),
+		el(nsComponent, "body").saying(text),
+	)
+}
+
+// invited notes the invitations that the server has read. One that came back
+// meanwhile is not among them any more, and one who has come in stays so.
+func (r *room) invited(ctx context.Context) error {
+	if len(r.inviting) == 0 {
+		return nil
+	}
+	if err := r.refresh(ctx); err != nil {
+		return err
+	}
+	for address := range r.inviting {
+		if r.endpoint(address) == bridge.EndpointMapped {
+			if err := r.service.SetEndpoint(ctx, r.id, address, bridge.EndpointInvited); err != nil {
+				return err
+			}
+		}
+		delete(r.inviting, address)
+	}
+	return nil
+}
+
+// endpoint is how far an address has come, "" if it is no member's.
+func (r *room) endpoint(a bridge.Address) bridge.EndpointState {
+	m, _ := r.session.ByAddress(a)
+	for _, e := range m.Endpoints {
+		if e.Address == a {
+			return e.State
+		}
+	}
+	return ""
+}
+
+// invitationFailed notes that there is no such account, or none that can be
+// reached: the mail follows. Only the address itself can say so of itself.
+func (c *Component) invitationFailed(ctx context.Context, in incoming) error {
+	address := in.from.identity().Address
+	return c.rooms.with(ctx, in.to.session(), func(r *room) error {
+		if err := r.refresh(ctx); err != nil {
+			return err
+		}
+		state := r.endpoint(address)
+		if state != bridge.EndpointInvited && !r.inviting[address] {
+			return nil
+		}
+		delete(r.inviting, address)
+		return c.service.SetEndpoint(ctx, r.id, address, bridge.EndpointFailed)
+	})
+}

@@ -1,0 +1,161 @@
+package xmpp
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"mailroom/bridge"
+)
+
+// available is a client's presence: with a muc element it enters, without one
+// it tells its state, which concerns nobody here.
+func (c *Component) available(ctx context.Context, in incoming) {
+	switch {
+	case in.to.local == "":
+		return
+	case in.to.resource == "":
+		c.reply(refusal(in.element, jidMalformed, "")) // XEP-0045 §7.2.1: no nick
+	case in.child(nsMUC, "x") != nil:
+		c.join(ctx, in)
+	default:
+		c.update(ctx, in)
+	}
+}
+
+// join lets a client in whose owner has a grant. The gate is asked before the
+// room is looked at, so that a stranger meets the same answer in the same time.
+func (c *Component) join(ctx context.Context, in incoming) {
+	session, member, err := c.service.View(ctx, in.to.session(), in.from.identity())
+	if err == nil {
+		err = c.rooms.with(ctx, session.Session.ID, func(r *room) error {
+			r.see(session)
+			return r.enter(ctx, in, member)
+		})
+	}
+	if err != nil {
+		c.answer(in, err)
+	}
+}
+
+// answer refuses a stanza for what bridge said, and logs what nobody is told.
+func (c *Component) answer(in incoming, err error) {
+	if bridge.CodeOf(err) == "" {
+		c.log.Error("a stanza could not be served", "stanza", in.name.Local, "session", in.to.local, "error", err)
+	}
+	c.reply(failure(in.element, err))
+}
+
+// update is presence from a client that may think it is inside. One that is
+// not learns so and joins again; the answer is the same for every room.
+func (c *Component) update(ctx context.Context, in incoming) {
+	_, inside, err := c.occupant(ctx, in)
+	if err != nil || inside {
+		return
+	}
+	out := stanza("presence", "unavailable", in.attr("to"), in.attr("from"))
+	c.reply(out.with(el(nsMUCUser, "x").with(
+		el(nsMUCUser, "item", "affiliation", "none", "role", "none"),
+		el(nsMUCUser, "status", "code", statusSelf),
+		el(nsMUCUser, "status", "code", statusKicked),
+		el(nsMUCUser, "status", "code", statusTechnical),
+	)))
+}
+
+// occupant is the client that sent a stanza, if it is inside the room.
+func (c *Component) occupant(ctx context.Context, in incoming) (o bridge.Occupant, inside bool, err error) {
+	err = c.rooms.with(ctx, in.to.session(), func(r *room) error {
+		o, inside = r.occupants[in.attr("from")]
+		return nil
+	})
+	return o, inside, err
+}
+
+// enter shows a client the room in the order of XEP-0045 §7.1: the others, the
+// client itself, history, subject. Nothing live comes between, since the room
+// is locked.
+func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
+	nick, ok := r.chooseNick(m, in.to.resource)
+	if !ok {
+		r.reply(refusal(in.element, conflict, ""))
+		return nil
+	}
+	before := r.shownAs(m)
+	full := in.attr("from")
+	by := in.from.identity()
+	by.Name = nick
+	session, m, o, err := r.service.Enter(ctx, r.id, by, full, nick)
+	if err != nil {
+		return err
+	}
+	r.occupants[full], r.nicks[m.ID] = o, nick
+	r.see(session)
+	past, err := r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
+	if err != nil {
+		return err
+	}
+	out := r.roster(m.ID, full)
+	out = append(out, r.arrival(m, before)...)
+	out = append(out, r.self(m, in))
+	for _, message := range past {
+		out = append(out, message.sentTo(full))
+	}
+	r.reply(append(out, r.subject().sentTo(full))...)
+	return nil
+}
+
+// chooseNick is the nick under which a member enters: the one asked for, or
+// the one that another client of theirs has, since one person has one nick.
+// It is not ok if it is another member's.
+func (r *room) chooseNick(m bridge.Member, asked string) (nick string, ok bool) {
+	if len(r.clients(m.ID)) > 0 {
+		return r.nicks[m.ID], true
+	}
+	return asked, !r.taken(asked, m.ID)
+}
+
+// shownAs is the nick under which the others see a member now, "" if they do not.
+func (r *room) shownAs(m bridge.Member) string {
+	if !r.present(m) {
+		return ""
+	}
+	return r.nick(m)
+}
+
+// roster is the presence of everybody else, for one who enters.
+func (r *room) roster(member uuid.UUID, to string) []*element {
+	var out []*element
+	for _, other := range r.session.Members {
+		if other.ID != member && r.present(other) {
+			out = append(out, r.availability(other).sentTo(to))
+		}
+	}
+	return out
+}
+
+// arrival is what the others see of a member who has entered, and was shown to
+// them under the nick before, or not at all.
+func (r *room) arrival(m bridge.Member, before string) []*element {
+	others := r.others(m.ID)
+	now := r.nick(m)
+	switch {
+	case before == now && r.anonymous():
+		return nil
+	case before == "" || before == now:
+		return toEach(r.availability(m), others)
+	}
+	return append(toEach(r.renamed(m, before), others), toEach(r.availability(m), others)...)
+}
+
+// self tells a client that it is inside: its own presence, with the id of its
+// join and the codes that describe the room.
+func (r *room) self(m bridge.Member, in incoming) *element {
+	codes := []string{statusSelf, statusLogged}
+	if !r.anonymous() {
+		codes = append(codes, statusNonAnonymous)
+	}
+	if r.nick(m) != in.to.resource {
+		codes = append(codes, statusNickAssigned)
+	}
+	return r.availability(m, codes...).sentTo(in.attr("from")).identified(in.attr("id"))
+}
