@@ -1,0 +1,292 @@
+package appservice
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"mailroom/bridge"
+	"mailroom/locales"
+)
+
+// oldAfter is the age from which a record is shown with its own time instead of the time at which it is sent.
+const oldAfter = time.Minute
+
+// delivery is one call of Deliver.
+type delivery struct {
+	*Gateway
+	view *view
+	room *bridge.Room
+	say  locales.Printer
+}
+
+// Deliver brings the records into the session's room. It returns how many of them are there, and a *bridge.WaitError when
+// nobody in the session is on Matrix or the homeserver wants a pause, a *bridge.RefusedError for a record that the homeserver
+// will never take, and any other error for one that is to be tried again. Repeating a delivery shows nothing twice.
+func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridge.Record) (accepted int, err error) {
+	if len(records) == 0 {
+		return 0, nil
+	}
+	v := g.views.take(lane.Session)
+	if v != nil && time.Now().Before(v.quietUntil) {
+		g.views.keep(v)
+		return 0, &bridge.WaitError{Until: v.quietUntil}
+	}
+	room, err := g.svc.Room(ctx, lane.Session)
+	if err != nil {
+		return 0, err
+	}
+	if v == nil {
+		if v, err = g.open(ctx, room, records); err != nil {
+			return 0, err
+		}
+	}
+	d := &delivery{Gateway: g, view: v, room: room, say: printerOf(room)}
+	accepted, err = d.deliver(ctx, records)
+	return accepted, d.conclude(err)
+}
+
+// open finds or makes the room, and looks what it holds.
+func (g *Gateway) open(ctx context.Context, room *bridge.Room, records []bridge.Record) (*view, error) {
+	remote, ok, err := g.svc.Portal(ctx, room.Session.ID, bridge.Matrix)
+	if err != nil {
+		return nil, err
+	}
+	portal := id.RoomID(remote)
+	if !ok {
+		there, err := g.anybodyThere(ctx, room)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			return nil, &bridge.WaitError{}
+		}
+		if portal, err = g.createRoom(ctx, room); err != nil {
+			return nil, err
+		}
+	}
+	return g.lookInto(ctx, room.Session.ID, portal, records)
+}
+
+func (d *delivery) deliver(ctx context.Context, records []bridge.Record) (accepted int, err error) {
+	if err := d.inviteNatives(ctx); err != nil {
+		return 0, err
+	}
+	for i, r := range records {
+		bring, ok := kinds[r.Kind]
+		if !ok {
+			continue
+		}
+		if err := bring(d, ctx, r); err != nil {
+			return i, err
+		}
+	}
+	return len(records), nil
+}
+
+// conclude keeps the view if it is still certain what the room holds, and tells the outbox what an error means.
+func (d *delivery) conclude(err error) error {
+	var refused *bridge.RefusedError
+	pause, limited := limitOf(err)
+	switch {
+	case err == nil:
+		d.view.present = nil
+	case limited:
+		d.view.quietUntil = time.Now().Add(pause)
+		err = &bridge.WaitError{Until: d.view.quietUntil}
+	case !errors.As(err, &refused):
+		return err
+	}
+	d.views.keep(d.view)
+	return err
+}
+
+// kinds is what each kind of record does in the room; the others do nothing there.
+var kinds = map[bridge.Kind]func(*delivery, context.Context, bridge.Record) error{
+	bridge.KindStarted:  (*delivery).joined,
+	bridge.KindInvited:  (*delivery).invited,
+	bridge.KindJoined:   (*delivery).joined,
+	bridge.KindLeft:     (*delivery).left,
+	bridge.KindRevoked:  (*delivery).revoked,
+	bridge.KindMessage:  (*delivery).message,
+	bridge.KindSubject:  (*delivery).subject,
+	bridge.KindClosed:   (*delivery).closed,
+	bridge.KindReopened: (*delivery).reopened,
+	bridge.KindFailure:  (*delivery).failure,
+}
+
+// invited shows who was invited. Native members were invited natively (natives.go); somebody whose grant has been revoked
+// meanwhile is not shown any more.
+func (d *delivery) invited(ctx context.Context, r bridge.Record) error {
+	m, ok := d.room.Member(r.Target)
+	if !ok || onMatrix(m) || m.State == bridge.Revoked {
+		return nil
+	}
+	return d.inviteGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
+}
+
+// joined brings the member's ghost in. Who joins natively needs none from then on.
+func (d *delivery) joined(ctx context.Context, r bridge.Record) error {
+	m, ok := d.room.Member(r.Member)
+	switch {
+	case !ok:
+		return nil
+	case m.JoinedBy(bridge.Matrix):
+		return d.removeGhost(ctx, d.view, d.ghostOf(m.ID))
+	case onMatrix(m):
+		return nil
+	}
+	return d.joinGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
+}
+
+// left takes the member out, natively too if they left by another way and have not come back since.
+func (d *delivery) left(ctx context.Context, r bridge.Record) error {
+	m, ok := d.room.Member(r.Member)
+	if !ok {
+		return nil
+	}
+	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || m.State != bridge.Left {
+		return err
+	}
+	return d.removeNative(ctx, m, d.say.T("room.left_elsewhere"))
+}
+
+func (d *delivery) revoked(ctx context.Context, r bridge.Record) error {
+	m, ok := d.room.Member(r.Target)
+	if !ok {
+		return nil
+	}
+	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || m.State != bridge.Revoked {
+		return err
+	}
+	return d.removeNative(ctx, m, d.say.T("room.revoked"))
+}
+
+// message lets the member's ghost say it, unless it was said in this room.
+func (d *delivery) message(ctx context.Context, r bridge.Record) error {
+	if r.Via() == bridge.Matrix {
+		return nil
+	}
+	parts := partsOf(r.Body, event.MsgText)
+	m, ok := d.room.Member(r.Member)
+	if !ok {
+		return d.sendAll(ctx, speaker{user: d.bot}, r, parts)
+	}
+	ghost := speaker{d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via())}
+	if err := d.joinGhost(ctx, d.view, ghost.user, ghost.name); err != nil {
+		return err
+	}
+	return d.sendAll(ctx, ghost, r, parts)
+}
+
+func (d *delivery) subject(ctx context.Context, _ bridge.Record) error {
+	return d.setName(ctx, d.view.room, d.room)
+}
+
+func (d *delivery) closed(ctx context.Context, r bridge.Record) error {
+	if err := d.setTalking(ctx, d.view.room, false); err != nil {
+		return err
+	}
+	return d.notice(ctx, r, d.say.T("room.closed", "Name", d.nameOf(r.Member)))
+}
+
+func (d *delivery) reopened(ctx context.Context, r bridge.Record) error {
+	if err := d.setTalking(ctx, d.view.room, true); err != nil {
+		return err
+	}
+	return d.notice(ctx, r, d.say.T("room.reopened", "Name", d.nameOf(r.Member)))
+}
+
+func (d *delivery) failure(ctx context.Context, r bridge.Record) error {
+	return d.notice(ctx, r, r.Body.Text)
+}
+
+// nameOf is the name of the member who did something, or the bot's for an operator who is no member.
+func (d *delivery) nameOf(member uuid.UUID) string {
+	if m, ok := d.room.Member(member); ok {
+		return d.room.DisplayName(m)
+	}
+	return botName
+}
+
+// notice is something that the bot says.
+func (d *delivery) notice(ctx context.Context, r bridge.Record, text string) error {
+	return d.sendAll(ctx, speaker{user: d.bot}, r, partsOf(bridge.Body{Text: text}, event.MsgNotice))
+}
+
+// speaker is the bot, or a ghost with its name.
+type speaker struct {
+	user id.UserID
+	name string
+}
+
+// sendAll sends the parts of a record that are not in the room yet.
+func (d *delivery) sendAll(ctx context.Context, who speaker, r bridge.Record, parts []said) error {
+	for i, part := range parts {
+		part.Record = markerOf(r.ID, i)
+		if d.view.present[part.Record] {
+			continue
+		}
+		if err := d.send(ctx, who, r, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends one message. A ghost that may not talk has lost its place: it takes it again, once.
+func (d *delivery) send(ctx context.Context, who speaker, r bridge.Record, part said) error {
+	err := d.put(ctx, who.user, r, part)
+	if isForbidden(err) && who.user != d.bot {
+		if err := d.reseat(ctx, who); err != nil {
+			return err
+		}
+		if err = d.put(ctx, who.user, r, part); isForbidden(err) {
+			return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case isTooLarge(err):
+		return &bridge.RefusedError{Reason: d.say.T("room.too_large"), Err: err}
+	case isMalformed(err):
+		return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+	default:
+		return fmt.Errorf("send record %d as %s: %w", r.Seq, who.user, err)
+	}
+}
+
+func (d *delivery) reseat(ctx context.Context, who speaker) error {
+	if _, err := d.loadSeats(ctx, d.view); err != nil {
+		return err
+	}
+	if d.view.seats[d.bot].membership != event.MembershipJoin {
+		return d.errBotGone(d.view.room)
+	}
+	return d.joinGhost(ctx, d.view, who.user, who.name)
+}
+
+func (d *delivery) put(ctx context.Context, user id.UserID, r bridge.Record, part said) error {
+	request := mautrix.ReqSendEvent{TransactionID: transactionID(user, r, part.Record)}
+	if time.Since(r.At) > oldAfter {
+		request.Timestamp = r.At.UnixMilli() // AS "Timestamp massaging"
+	}
+	_, err := d.as(user).SendMessageEvent(ctx, d.view.room, event.EventMessage, part, request)
+	return err
+}
+
+// transactionID is the same for every attempt to send a message. It names the ghost, because homeservers keep the IDs of all
+// ghosts in one list.
+func transactionID(user id.UserID, r bridge.Record, m marker) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %s", user, r.Session, r.Seq, m))
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
+}

@@ -1,0 +1,186 @@
+package appservice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"mailroom/bridge"
+	"mailroom/locales"
+)
+
+// Power levels of our rooms. The bot has the creator's level. Everybody may talk, and try to change the name: the session
+// decides whether that holds (members.go). Nobody but the bot lets people in or out.
+const (
+	levelUser = 0
+	levelMute = 50 // what talking needs in a closed session
+	levelBot  = 100
+)
+
+// powerLevels leaves out who has which level: the creator's place depends on the version of the room, which the homeserver
+// chooses.
+func powerLevels() *event.PowerLevelsEventContent {
+	bot := levelBot
+	return &event.PowerLevelsEventContent{
+		InvitePtr: &bot, KickPtr: &bot, BanPtr: &bot, RedactPtr: &bot, StateDefaultPtr: &bot,
+		Events: map[string]int{
+			event.StateRoomName.Type: levelUser,
+			event.StateTopic.Type:    levelUser,
+		},
+	}
+}
+
+// createRoom makes the room of a session, and links both before anybody is invited: after a crash in between, an empty room is
+// left that nobody sees, and leaveOrphans takes the bot out of it.
+func (g *Gateway) createRoom(ctx context.Context, room *bridge.Room) (id.RoomID, error) {
+	if err := g.introduce(ctx); err != nil {
+		return "", err
+	}
+	session := room.Session.ID
+	made, err := g.spareRoom(ctx, room)
+	if err != nil {
+		return "", err
+	}
+	err = g.svc.SetPortal(ctx, session, bridge.Matrix, made.String())
+	if bridge.CodeOf(err) == bridge.Conflict {
+		return g.linkedRoom(ctx, session)
+	}
+	if err != nil {
+		return "", fmt.Errorf("link the room %s: %w", made, err)
+	}
+	g.portals.used(session)
+	g.log.Info("made a Matrix room", "session", session, "room", made)
+	return made, nil
+}
+
+// spareRoom is a room that was made for the session but could not be linked yet, or else a new one.
+func (g *Gateway) spareRoom(ctx context.Context, room *bridge.Room) (id.RoomID, error) {
+	if spare, ok := g.portals.spare(room.Session.ID); ok {
+		return spare, nil
+	}
+	created, err := g.as(g.bot).CreateRoom(ctx, &mautrix.ReqCreateRoom{
+		Visibility: "private",
+		Preset:     "private_chat",
+		Name:       roomName(room),
+		InitialState: []*event.Event{
+			{Type: event.StateHistoryVisibility, Content: event.Content{Parsed: &event.HistoryVisibilityEventContent{HistoryVisibility: event.HistoryVisibilityShared}}},
+			{Type: event.StateGuestAccess, Content: event.Content{Parsed: &event.GuestAccessEventContent{GuestAccess: event.GuestAccessForbidden}}},
+		},
+		PowerLevelOverride: powerLevels(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("create a room: %w", err)
+	}
+	g.portals.made(room.Session.ID, created.RoomID)
+	return created.RoomID, nil
+}
+
+// linkedRoom is the room that another node has linked meanwhile.
+func (g *Gateway) linkedRoom(ctx context.Context, session uuid.UUID) (id.RoomID, error) {
+	remote, ok, err := g.svc.Portal(ctx, session, bridge.Matrix)
+	if err == nil && !ok {
+		err = errors.New("the session's room is linked to another session")
+	}
+	return id.RoomID(remote), err
+}
+
+// roomName is the subject, or a general name if there is none.
+func roomName(room *bridge.Room) string {
+	if room.Session.Subject != "" {
+		return room.Session.Subject
+	}
+	return printerOf(room).T("room.unnamed")
+}
+
+// printerOf speaks the language of the session: what is said in a room is read by everybody there.
+func printerOf(room *bridge.Room) locales.Printer { return locales.Default().For(room.Session.Lang) }
+
+// setName makes the room's name what the session's subject is. An equal name makes no new event.
+func (g *Gateway) setName(ctx context.Context, v id.RoomID, room *bridge.Room) error {
+	_, err := g.as(g.bot).SendStateEvent(ctx, v, event.StateRoomName, "", &event.RoomNameEventContent{Name: roomName(room)})
+	if err != nil {
+		return fmt.Errorf("name the room %s: %w", v, err)
+	}
+	return nil
+}
+
+// setTalking lets everybody talk or only the bot.
+func (g *Gateway) setTalking(ctx context.Context, room id.RoomID, allowed bool) error {
+	level := levelUser
+	if !allowed {
+		level = levelMute
+	}
+	var levels event.PowerLevelsEventContent
+	bot := g.as(g.bot)
+	if err := bot.StateEvent(ctx, room, event.StatePowerLevels, "", &levels); err != nil {
+		return fmt.Errorf("read the power levels of %s: %w", room, err)
+	}
+	if levels.EventsDefault == level {
+		return nil
+	}
+	levels.EventsDefault = level
+	if _, err := bot.SendStateEvent(ctx, room, event.StatePowerLevels, "", &levels); err != nil {
+		return fmt.Errorf("set the power levels of %s: %w", room, err)
+	}
+	return nil
+}
+
+// portals remembers which room belongs to which session. A link never changes.
+type portals struct {
+	mu       sync.Mutex
+	sessions map[id.RoomID]uuid.UUID
+	spares   map[uuid.UUID]id.RoomID // rooms made but not linked yet
+}
+
+// maxPortals is how many links are remembered; a forgotten one is read again.
+const maxPortals = 10_000
+
+// sessionOf is the session of a room, if it is one of ours.
+func (g *Gateway) sessionOf(ctx context.Context, room id.RoomID) (uuid.UUID, bool, error) {
+	p := &g.portals
+	p.mu.Lock()
+	session, known := p.sessions[room]
+	p.mu.Unlock()
+	if known {
+		return session, true, nil
+	}
+	session, ok, err := g.svc.SessionOf(ctx, bridge.Matrix, room.String())
+	if err != nil || !ok {
+		return uuid.Nil, false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sessions == nil || len(p.sessions) >= maxPortals {
+		p.sessions = make(map[id.RoomID]uuid.UUID)
+	}
+	p.sessions[room] = session
+	return session, true, nil
+}
+
+func (p *portals) spare(session uuid.UUID) (id.RoomID, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	room, ok := p.spares[session]
+	return room, ok
+}
+
+func (p *portals) made(session uuid.UUID, room id.RoomID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.spares == nil {
+		p.spares = make(map[uuid.UUID]id.RoomID)
+	}
+	p.spares[session] = room
+}
+
+func (p *portals) used(session uuid.UUID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.spares, session)
+}

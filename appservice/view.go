@@ -1,0 +1,116 @@
+package appservice
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"mailroom/bridge"
+)
+
+// maxViews is how many rooms are remembered. A forgotten one costs two requests when its session wakes.
+const maxViews = 1000
+
+// view is what we know of a session's room. Only one delivery has it at a time. It is thrown away when a delivery fails, since
+// nobody knows then what the homeserver has done; so a view is always certain.
+type view struct {
+	session uuid.UUID
+	room    id.RoomID
+	// seats are the places of the bot and of the ghosts.
+	seats map[id.UserID]seat
+	// present are the messages of ours that were found in the room when it was last looked into.
+	present map[marker]bool
+	// aclVersion is that under which the native members were invited last.
+	aclVersion int64
+	// quietUntil is when the homeserver takes more, after it has limited us.
+	quietUntil time.Time
+}
+
+type seat struct {
+	membership event.Membership
+	name       string
+}
+
+func (v *view) seat(user id.UserID, membership event.Membership) {
+	s := v.seats[user]
+	s.membership = membership
+	v.seats[user] = s
+}
+
+// views keeps the views that no delivery has.
+type views struct {
+	mu   sync.Mutex
+	kept map[uuid.UUID]*view
+}
+
+// take hands out the view of a session; nil if there is none.
+func (vs *views) take(session uuid.UUID) *view {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	v := vs.kept[session]
+	delete(vs.kept, session)
+	return v
+}
+
+func (vs *views) keep(v *view) {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	if vs.kept == nil {
+		vs.kept = make(map[uuid.UUID]*view)
+	}
+	for session := range vs.kept {
+		if len(vs.kept) < maxViews {
+			break
+		}
+		delete(vs.kept, session)
+	}
+	vs.kept[v.session] = v
+}
+
+// lookInto makes the view of a room that may hold some of the records already.
+func (g *Gateway) lookInto(ctx context.Context, session uuid.UUID, room id.RoomID, records []bridge.Record) (*view, error) {
+	v := &view{session: session, room: room, aclVersion: -1}
+	natives, err := g.loadSeats(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	if v.seats[g.bot].membership != event.MembershipJoin {
+		return nil, g.errBotGone(room)
+	}
+	if v.present, err = g.findOurs(ctx, room, records[0].At); err != nil {
+		return nil, err
+	}
+	for _, user := range natives {
+		g.checkGuest(ctx, session, room, user)
+	}
+	return v, nil
+}
+
+// loadSeats reads who is in the room, and returns the native users who are inside or invited.
+func (g *Gateway) loadSeats(ctx context.Context, v *view) (natives []id.UserID, err error) {
+	members, err := g.as(g.bot).Members(ctx, v.room)
+	if err != nil {
+		return nil, fmt.Errorf("read the members of %s: %w", v.room, err)
+	}
+	v.seats = make(map[id.UserID]seat)
+	for _, evt := range members.Chunk {
+		user, member := id.UserID(evt.GetStateKey()), evt.Content.AsMember()
+		switch {
+		case g.owns(user):
+			v.seats[user] = seat{member.Membership, member.Displayname}
+		case member.Membership.IsInviteOrJoin():
+			natives = append(natives, user)
+		}
+	}
+	return natives, nil
+}
+
+// errBotGone is for the administrator, who alone can help. The outbox tries again meanwhile.
+func (g *Gateway) errBotGone(room id.RoomID) error {
+	return fmt.Errorf("the bot %s is not in the room %s any more; bring it back there as an administrator of the homeserver", g.bot, room)
+}
