@@ -1,0 +1,194 @@
+package xmpp
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mailroom/bridge"
+)
+
+const (
+	bob     = "bob@example.org/phone"
+	bobHome = "bob@example.org/desk"
+	carol   = "carol@example.org/laptop"
+	mallory = "mallory@example.org/x"
+)
+
+// XEP-0045 §7.1: the others, oneself, the history, the subject.
+func TestWhoJoinsIsShownTheRoomInOrder(t *testing.T) {
+	s := newStage(t)
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "dave@client.com")
+	s.say(id, 1, "Who brings the cheese?", time.Now().Add(-time.Hour))
+	s.connected(1)
+	s.settled(id)
+	s.forget("bob@example.org")
+
+	s.write("<presence from='%s' to='%s@%s/Bob' id='j1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	got := s.next(bob, 4)
+	require.Equal(t, []string{
+		"presence /alice", // dave has not answered yet: he is no occupant
+		"presence /Bob 110 170 100",
+		"message /alice: Who brings the cheese?",
+		"message subject=Picnic",
+	}, tellAll(got))
+	require.Equal(t, "j1", got[1].attr("id"))
+	require.NotNil(t, got[2].child(nsDelay, "delay"))
+	require.Equal(t, id.String()+"@"+component, got[2].child(nsStanzaID, "stanza-id").attr("by"))
+	s.settled(id)
+	s.quiet(bob)
+}
+
+// XEP-0045 §7.2.6, and SPEC F2: what a stranger asks is answered alike for a
+// session, for none, and for what cannot be one.
+func TestStrangersCannotTellIfASessionExists(t *testing.T) {
+	s := newStage(t)
+	known := s.start("Secret", "alice@client.com", "xmpp:bob@example.org")
+	s.connected(1)
+	s.settled(known)
+	s.join(known, bob, "Bob")
+	for name, ask := range map[string]string{
+		"join":            "<presence from='%s' to='%s@%s/M' id='1'><x xmlns='http://jabber.org/protocol/muc'/></presence>",
+		"presence":        "<presence from='%s' to='%s@%s/M' id='1'/>",
+		"no nick":         "<presence from='%s' to='%s@%s' id='1'><x xmlns='http://jabber.org/protocol/muc'/></presence>",
+		"groupchat":       "<message from='%s' to='%s@%s' id='1' type='groupchat'><body>hello?</body></message>",
+		"private message": "<message from='%s' to='%s@%s/alice' id='1' type='chat'><body>hello?</body></message>",
+		"decline":         "<message from='%s' to='%s@%s' id='1'><x xmlns='http://jabber.org/protocol/muc#user'><decline/></x></message>",
+		"disco info":      "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+		"disco items":     "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>",
+		"archive":         "<iq from='%s' to='%s@%s' id='1' type='set'><query xmlns='urn:xmpp:mam:2'/></iq>",
+		"member list":     "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='http://jabber.org/protocol/muc#admin'/></iq>",
+		"ping":            "<iq from='%s' to='%s@%s/alice' id='1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+		"vcard":           "<iq from='%s' to='%s@%s/Bob' id='1' type='get'><vCard xmlns='vcard-temp'/></iq>",
+	} {
+		var answers []string
+		for _, room := range []string{known.String(), "0e0b8b9c-8e5f-4b4e-9c6f-0123456789ab", "lobby"} {
+			s.write(ask, mallory, room, component)
+			answers = append(answers, strings.ReplaceAll(s.next(mallory, 1)[0].String(), room, "ROOM"))
+		}
+		require.Equal(t, answers[0], answers[1], name)
+		require.Equal(t, answers[0], answers[2], name)
+		require.NotContains(t, answers[0], "result", name)
+	}
+	s.quiet(bob)
+}
+
+func TestSomebodyRefusedReadsWhatToDo(t *testing.T) {
+	s := newStage(t)
+	s.connected(1)
+	s.write("<presence from='%s' to='%s@%s/M' id='1' xml:lang='de'><x xmlns='http://jabber.org/protocol/muc'/></presence>", mallory, "lobby", component)
+	refused := s.next(mallory, 1)[0]
+	require.Equal(t, "presence error /M registration-required", tell(refused))
+	require.Contains(t, refused.child(nsComponent, "error").child(nsStanzaError, "text").text, "Einladung")
+}
+
+func TestARevokedMemberCannotComeBack(t *testing.T) {
+	s := newStage(t)
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	s.connected(1)
+	s.settled(id)
+	s.join(id, bob, "Bob")
+	s.join(id, carol, "Carol")
+	s.forget(bob)
+	s.set(id, 2, bridge.Revoked, bridge.KindRevoked)
+	s.sees(bob, "presence unavailable /Bob 110 321")
+	s.sees(carol, "presence unavailable /Bob 321")
+	s.say(id, 1, "he is gone", time.Now())
+	s.sees(carol, "message /alice: he is gone")
+	s.quiet(bob)
+	s.write("<presence from='%s' to='%s@%s/Bob' id='j2'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	s.sees(bob, "presence error /Bob registration-required")
+}
+
+func TestTwoClientsOfOnePersonHaveOneNick(t *testing.T) {
+	s := newStage(t)
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	s.connected(1)
+	s.settled(id)
+	s.join(id, carol, "Carol")
+	s.join(id, bob, "Bob")
+	s.sees(carol, "presence /Bob")
+	s.write("<presence from='%s' to='%s@%s/bobby' id='j2'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bobHome, id, component)
+	got := s.next(bobHome, 4)
+	require.Equal(t, []string{"presence /alice", "presence /Carol", "presence /Bob 110 170 100 210", "message subject=Picnic"}, tellAll(got))
+
+	s.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'><body>from the phone</body></message>", bob, id, component)
+	for _, client := range []string{bob, bobHome} {
+		s.sees(client, "message /Bob: from the phone")
+	}
+	s.forget(carol)
+	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", bob, id, component)
+	s.sees(bob, "presence unavailable /Bob 110")
+	s.quiet(carol)
+	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", bobHome, id, component)
+	s.sees(bobHome, "presence unavailable /Bob 110")
+	s.sees(carol, "presence unavailable /Bob")
+}
+
+func TestTheNickOfAnotherIsRefused(t *testing.T) {
+	s := newStage(t)
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	s.connected(1)
+	s.settled(id)
+	s.forget("bob@example.org")
+	for _, nick := range []string{"alice", "ALICE", "ａｌｉｃｅ", " alice "} {
+		s.write("<presence from='%s' to='%s@%s/%s' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component, nick)
+		s.sees(bob, "presence error /"+nick+" conflict")
+	}
+	s.write("<presence from='%s' to='%s@%s' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	s.sees(bob, "presence error jid-malformed")
+}
+
+// A member who is reached by mail too is an occupant before and after the
+// client is inside: nobody sees whether it runs.
+func TestAMemberWithMailStaysWhenTheClientGoes(t *testing.T) {
+	s := newStage(t, func(c *Config) { c.Anonymity = AnonymityAlways })
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	s.alsoReachedByMail(id, 2, "bob@example.org")
+	s.name(id, 2, "Bob B.")
+	s.connected(1)
+	s.settled(id)
+	s.join(id, carol, "Carol")
+	s.set(id, 2, bridge.Joined, bridge.KindJoined)
+	s.sees(carol, "presence /Bob B.")
+	s.join(id, bob, "bobby")
+	s.sees(carol, "presence unavailable /Bob B. -> bobby 303", "presence /bobby")
+	s.write("<presence type='unavailable' from='%s' to='%s@%s/bobby'/>", bob, id, component)
+	s.sees(bob, "presence unavailable /bobby 110")
+	s.quiet(carol)
+}
+
+func TestADatabaseThatIsDownIsNoRefusal(t *testing.T) {
+	s := newStage(t)
+	id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	s.connected(1)
+	s.settled(id)
+	s.breakDown(errDown)
+	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	s.sees(bob, "presence error /Bob internal-server-error")
+}
+
+func TestRealAddressesAreShownOnlyAmongOwnPeople(t *testing.T) {
+	for name, test := range map[string]struct {
+		third  string
+		hidden bool
+	}{
+		"all of one house": {"xmpp:dave@example.org", false},
+		"one from outside": {"xmpp:dave@other.test", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org", test.third)
+			s.connected(1)
+			s.settled(id)
+			s.join(id, carol, "Carol")
+			s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+			got := s.next(bob, 4)
+			require.Equal(t, test.hidden, !strings.Contains(got[1].String(), carol), got[1])
+			require.Equal(t, test.hidden, !strings.Contains(tell(got[2]), "100"), got[2])
+			require.NotContains(t, got[0].String(), "client.com")
+		})
+	}
+}

@@ -1,0 +1,293 @@
+package xmpp
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	component = "rooms.example.org"
+	secret    = "the secret of the component"
+	patience  = 5 * time.Second
+)
+
+// server is the other end of XEP-0114, played: clients write through it, and
+// what the component sends them is kept in order for each. It can fail in ways
+// in which a real server will not.
+type server struct {
+	t        *testing.T
+	listener net.Listener
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	conn     net.Conn
+	inboxes  map[string][]*element // by full JID
+	refusing string                // condition with which connections are refused
+	deaf     bool                  // takes what comes, and neither routes nor answers
+	links    int
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &server{t: t, listener: listener, inboxes: make(map[string][]*element)}
+	s.changed = sync.NewCond(&s.mu)
+	t.Cleanup(func() { s.listener.Close(); s.cut() })
+	go s.accept()
+	return s
+}
+
+func (s *server) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		go s.serve(conn)
+	}
+}
+
+func (s *server) serve(conn net.Conn) {
+	defer conn.Close()
+	p := newParser(conn)
+	if _, err := p.header(); err != nil {
+		return
+	}
+	fmt.Fprintf(conn, "<?xml version='1.0'?><stream:stream xmlns:stream='%s' xmlns='%s' from='%s' id='stream-1'>", nsStream, nsComponent, component)
+	shake, err := p.next()
+	if err != nil {
+		return
+	}
+	digest := sha1.Sum([]byte("stream-1" + secret))
+	s.mu.Lock()
+	refusing := s.refusing
+	s.mu.Unlock()
+	if refusing == "" && shake.text != hex.EncodeToString(digest[:]) {
+		refusing = "not-authorized"
+	}
+	if refusing != "" {
+		fmt.Fprintf(conn, "<stream:error><%s xmlns='%s'/></stream:error></stream:stream>", refusing, nsStreamError)
+		return
+	}
+	fmt.Fprint(conn, "<handshake/>")
+	s.mu.Lock()
+	s.conn = conn
+	s.links++
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	for {
+		e, err := p.next()
+		if err != nil {
+			return
+		}
+		s.route(conn, e)
+	}
+}
+
+func (s *server) route(conn net.Conn, e *element) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf {
+		return
+	}
+	if e.attr("to") == component {
+		fmt.Fprint(conn, e.String())
+		return
+	}
+	s.inboxes[e.attr("to")] = append(s.inboxes[e.attr("to")], e)
+	s.changed.Broadcast()
+}
+
+// write sends the component whatever it is.
+func (s *server) write(format string, args ...any) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.NotNil(s.t, s.conn, "the component is not connected")
+	_, err := fmt.Fprintf(s.conn, format, args...)
+	require.NoError(s.t, err)
+}
+
+// cut ends the connection without a word.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+}
+
+func (s *server) alter(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// connected waits until the component has connected n times.
+func (s *server) connected(n int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.links >= n && s.conn != nil
+	}, patience, time.Millisecond)
+}
+
+// next takes the next n stanzas that a client was sent.
+func (s *server) next(client string, n int) []*element {
+	s.t.Helper()
+	var got []*element
+	require.Eventually(s.t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		got = s.inboxes[client]
+		return len(got) >= n
+	}, patience, time.Millisecond, "%s got only %v", client, lazily(func() string { return strings.Join(tellAll(s.inboxes[client]), " | ") }))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inboxes[client] = s.inboxes[client][n:]
+	return got[:n]
+}
+
+type lazily func() string
+
+func (l lazily) String() string { return l() }
+
+// sees demands that a client is sent exactly these stanzas next, as tell puts
+// them, and that nothing else has come by the time that a ping is answered.
+func (s *server) sees(client string, lines ...string) {
+	s.t.Helper()
+	require.Equal(s.t, lines, tellAll(s.next(client, len(lines))), "what %s sees", client)
+}
+
+// quiet demands that a client has been sent nothing more.
+func (s *server) quiet(client string) {
+	s.t.Helper()
+	probe := "probe-" + uuid.NewString() + "@example.org/x"
+	s.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
+	s.sees(probe, "iq result")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.Empty(s.t, tellAll(s.inboxes[client]), "%s was sent something", client)
+}
+
+// tell puts a stanza in few words: what matters in a conversation.
+func tell(e *element) string {
+	words := []string{e.name.Local}
+	if kind := e.attr("type"); kind != "" && kind != "groupchat" {
+		words = append(words, kind)
+	}
+	if nick := parseJID(e.attr("from")).resource; nick != "" {
+		words = append(words, "/"+nick)
+	}
+	if c := conditionOf(e); c != "" {
+		words = append(words, c)
+	}
+	if x := e.child(nsMUCUser, "x"); x != nil {
+		for _, c := range x.children {
+			switch c.name.Local {
+			case "status":
+				words = append(words, c.attr("code"))
+			case "item":
+				if nick := c.attr("nick"); nick != "" {
+					words = append(words, "->", nick)
+				}
+				if c.attr("role") == "visitor" {
+					words = append(words, "visitor")
+				}
+			}
+		}
+	}
+	line := strings.Join(words, " ")
+	if s := e.child(nsComponent, "subject"); s != nil {
+		line += " subject=" + s.text
+	}
+	if b := e.child(nsComponent, "body"); b != nil {
+		line += ": " + b.text
+	}
+	return line
+}
+
+func tellAll(stanzas []*element) []string {
+	lines := make([]string, 0, len(stanzas))
+	for _, e := range stanzas {
+		lines = append(lines, tell(e))
+	}
+	return lines
+}
+
+// stage is a component that runs, with a server and sessions, all played.
+type stage struct {
+	*server
+	*memory
+	component *Component
+	stop      func()
+}
+
+func newStage(t *testing.T, change ...func(*Config)) *stage {
+	t.Helper()
+	s := newServer(t)
+	st := &stage{server: s, memory: newMemory()}
+	config := Config{Component: component, Server: s.listener.Addr().String(), Secret: secret, Domains: []string{"example.org"}}
+	for _, c := range change {
+		c(&config)
+	}
+	var err error
+	st.component, err = New(config, st.memory, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	st.stop = runComponent(st.component, st.memory)
+	t.Cleanup(st.stop)
+	return st
+}
+
+// runComponent runs a component and its outbox; stop ends both.
+func runComponent(c *Component, m *memory) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = c.Run(ctx) })
+	running.Go(func() { m.drain(ctx, c.Deliver) })
+	return func() { cancel(); running.Wait() }
+}
+
+// join enters the room without looking at what is shown.
+func (st *stage) join(id uuid.UUID, client, nick string) {
+	st.t.Helper()
+	st.write("<presence from='%s' to='%s@%s/%s' id='join'><x xmlns='http://jabber.org/protocol/muc'/></presence>", client, id, component, nick)
+	require.Eventually(st.t, func() bool {
+		st.server.mu.Lock()
+		defer st.server.mu.Unlock()
+		for i, e := range st.inboxes[client] {
+			if e.child(nsComponent, "subject") != nil {
+				st.inboxes[client] = st.inboxes[client][i+1:]
+				return true
+			}
+		}
+		return false
+	}, patience, time.Millisecond, "%s is not inside", client)
+}
+
+// settled waits until the lane of the session is empty.
+func (st *stage) settled(id uuid.UUID) {
+	st.t.Helper()
+	require.Eventually(st.t, func() bool { return st.done(id) }, patience, time.Millisecond)
+}
+
+// forget throws away what a client was sent so far.
+func (st *stage) forget(client string) {
+	st.server.mu.Lock()
+	defer st.server.mu.Unlock()
+	delete(st.inboxes, client)
+}

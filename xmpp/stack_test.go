@@ -1,0 +1,273 @@
+package xmpp
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// prosody is a real server, shared by the tests of the package.
+type prosody struct {
+	Client     string `json:"c2s"`
+	Component  string `json:"component"`
+	OtherHouse string `json:"second_c2s"` // the clients' port of other.test
+
+	mu       sync.Mutex
+	commands io.WriteCloser
+	answers  *bufio.Scanner
+	process  *exec.Cmd
+	dir      string
+}
+
+var shared struct {
+	once   sync.Once
+	server *prosody
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.stop()
+	}
+	os.Exit(code)
+}
+
+const password = "a password of eight"
+
+// realServer is Prosody, started by the stack program when the first test asks.
+func realServer(t *testing.T) *prosody {
+	t.Helper()
+	binary := os.Getenv("MAILROOM_STACK")
+	require.NotEmpty(t, binary, "This test needs a real XMPP server: run it with `make test`, which sets MAILROOM_STACK.")
+	shared.once.Do(func() { shared.server, shared.err = startProsody(binary) })
+	require.NoError(t, shared.err)
+	return shared.server
+}
+
+func startProsody(binary string) (*prosody, error) {
+	dir, err := os.MkdirTemp("", "mailroom-xmpp")
+	if err != nil {
+		return nil, err
+	}
+	type account struct {
+		Localpart string `json:"localpart"`
+		Password  string `json:"password"`
+	}
+	config := map[string]any{
+		"dir": filepath.Join(dir, "stack"), "domain": "example.org",
+		"prosody": map[string]any{
+			"enabled": true, "second_host": "other.test",
+			"components": []map[string]string{{"name": component, "secret": secret}},
+		},
+		"accounts": []account{{"bob", password}, {"carol", password}, {"mallory", password}},
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "config.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	return launch(binary, file, dir)
+}
+
+func launch(binary, file, dir string) (*prosody, error) {
+	p := &prosody{process: exec.Command(binary, "up", "-config", file), dir: dir}
+	p.process.Stderr = os.Stderr
+	out, err := p.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if p.commands, err = p.process.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.process.Start(); err != nil {
+		return nil, err
+	}
+	p.answers = bufio.NewScanner(out)
+	if !p.answers.Scan() {
+		return nil, fmt.Errorf("the stack did not start: %w", p.process.Wait())
+	}
+	ready := struct {
+		Prosody *prosody `json:"prosody"`
+	}{p}
+	return p, json.Unmarshal(p.answers.Bytes(), &ready)
+}
+
+func (p *prosody) stop() {
+	p.commands.Close()
+	_ = p.process.Wait() // it was told to end
+	os.RemoveAll(p.dir)
+}
+
+// command tells the stack to do something and waits until it is done.
+func (p *prosody) command(t *testing.T, line string) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := fmt.Fprintln(p.commands, line)
+	require.NoError(t, err)
+	require.True(t, p.answers.Scan())
+	require.Contains(t, p.answers.Text(), `"ok":true`)
+}
+
+// world is a component that runs against the real server, with sessions in memory.
+type world struct {
+	*memory
+	*prosody
+	t         *testing.T
+	connected chan struct{} // one for each time that the link works
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{memory: newMemory(), prosody: realServer(t), t: t, connected: make(chan struct{}, 100)}
+	w.begin()
+	return w
+}
+
+// begin runs a new component, as a bridge that was started again would.
+func (w *world) begin() (stop func()) {
+	component, err := New(Config{
+		Component: component, Server: w.prosody.Component, Secret: secret, Domains: []string{"example.org"},
+		OnConnect: func() { w.connected <- struct{}{} },
+	}, w.memory, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	require.NoError(w.t, err)
+	stop = runComponent(component, w.memory)
+	w.t.Cleanup(stop)
+	w.awaitLink()
+	return stop
+}
+
+func (w *world) awaitLink() {
+	w.t.Helper()
+	select {
+	case <-w.connected:
+	case <-time.After(20 * time.Second):
+		require.Fail(w.t, "the component did not connect")
+	}
+}
+
+// client is a real client, slixmpp, that a test speaks through.
+type client struct {
+	t     *testing.T
+	jid   string // full
+	stdin io.WriteCloser
+
+	mu    sync.Mutex
+	inbox []*element
+}
+
+// login connects a client; name is a full JID.
+func (w *world) login(name string) *client {
+	w.t.Helper()
+	address := w.Client
+	if strings.Contains(name, "@other.test") {
+		address = w.OtherHouse
+	}
+	host, port, _ := strings.Cut(address, ":")
+	process := exec.Command("/usr/bin/python3", "testdata/client.py", name, password, host, port)
+	c := &client{t: w.t}
+	var err error
+	c.stdin, err = process.StdinPipe()
+	require.NoError(w.t, err)
+	out, err := process.StdoutPipe()
+	require.NoError(w.t, err)
+	require.NoError(w.t, process.Start())
+	w.t.Cleanup(func() { c.stdin.Close(); _ = process.Process.Kill(); _ = process.Wait() })
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 4<<20)
+	for c.jid == "" {
+		require.True(w.t, lines.Scan(), "the client did not log in")
+		if jid, online := strings.CutPrefix(lines.Text(), "online "); online {
+			c.jid = jid
+		}
+	}
+	go c.listen(lines)
+	return c
+}
+
+// listen keeps what comes from the rooms. A client speaks jabber:client, which
+// is ours by another name.
+func (c *client) listen(lines *bufio.Scanner) {
+	for lines.Scan() {
+		var text string
+		if json.Unmarshal(lines.Bytes(), &text) != nil {
+			continue
+		}
+		text = strings.ReplaceAll(text, "jabber:client", nsComponent)
+		e, err := newParser(strings.NewReader("<stream xmlns='" + nsComponent + "'>" + text)).afterHeader()
+		if err == nil && parseJID(e.attr("from")).domain == component {
+			c.mu.Lock()
+			c.inbox = append(c.inbox, e)
+			c.mu.Unlock()
+		}
+	}
+}
+
+func (p *parser) afterHeader() (*element, error) {
+	if _, err := p.header(); err != nil {
+		return nil, err
+	}
+	return p.next()
+}
+
+func (c *client) write(format string, args ...any) {
+	c.t.Helper()
+	_, err := fmt.Fprintf(c.stdin, format+"\n", args...)
+	require.NoError(c.t, err)
+}
+
+// next takes the next n stanzas that came.
+func (c *client) next(n int) []*element {
+	c.t.Helper()
+	var got []*element
+	require.Eventually(c.t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		got = c.inbox
+		return len(got) >= n
+	}, 10*time.Second, 5*time.Millisecond, "%s got only %v", c.jid, lazily(func() string { return strings.Join(tellAll(got), " | ") }))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inbox = c.inbox[n:]
+	return got[:n]
+}
+
+func (c *client) sees(lines ...string) []*element {
+	c.t.Helper()
+	got := c.next(len(lines))
+	require.Equal(c.t, lines, tellAll(got), "what %s sees", c.jid)
+	return got
+}
+
+// quiet demands that nothing came that was not looked at: a ping to the
+// component would be answered after it.
+func (c *client) quiet() {
+	c.t.Helper()
+	c.write("<iq type='get' id='q' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", component)
+	c.sees("iq result")
+}
+
+func (c *client) join(id uuid.UUID, nick string) {
+	c.write("<presence to='%s@%s/%s' id='join-1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", id, component, nick)
+}
+
+func (c *client) say(id uuid.UUID, text string) {
+	message := uuid.NewString()
+	c.write("<message type='groupchat' to='%s@%s' id='%s'><body>%s</body><origin-id xmlns='urn:xmpp:sid:0' id='%[3]s'/></message>", id, component, message, text)
+}
