@@ -1,0 +1,138 @@
+package mailin
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// guard is a listener that bounds how many connections there are, in total and
+// from one address: go-smtp takes any number.
+type guard struct {
+	net.Listener
+	limits Limits
+
+	mu    sync.Mutex
+	total int
+	byIP  map[string]int
+	conns map[*guarded]bool
+}
+
+func newGuard(l net.Listener, limits Limits) *guard {
+	return &guard{Listener: l, limits: limits, byIP: map[string]int{}, conns: map[*guarded]bool{}}
+}
+
+// Accept returns the next connection that there is room for; others are told so.
+func (g *guard) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if admitted := g.admit(c); admitted != nil {
+			return admitted, nil
+		}
+		go turnAway(c)
+	}
+}
+
+func (g *guard) admit(c net.Conn) *guarded {
+	key := ""
+	if ip := ipOf(c.RemoteAddr()); ip != nil && !ip.IsLoopback() {
+		key = ip.String()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.total >= g.limits.Connections || key != "" && g.byIP[key] >= g.limits.ConnectionsIP {
+		return nil
+	}
+	g.total++
+	g.byIP[key]++
+	admitted := &guarded{Conn: c, guard: g, key: key}
+	g.conns[admitted] = true
+	return admitted
+}
+
+func (g *guard) release(c *guarded) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.total--
+	if g.byIP[c.key]--; g.byIP[c.key] == 0 {
+		delete(g.byIP, c.key)
+	}
+	delete(g.conns, c)
+}
+
+// closeAll cuts every connection.
+func (g *guard) closeAll() {
+	g.mu.Lock()
+	var open []*guarded
+	for c := range g.conns {
+		open = append(open, c)
+	}
+	g.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close() // the peer is gone either way
+	}
+}
+
+// turnAway says 421 (RFC 5321 §3.8) and hangs up.
+func turnAway(c net.Conn) {
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return
+	}
+	_, _ = c.Write([]byte("421 4.7.0 Too many connections. Please try again later.\r\n")) // whoever does not listen is turned away all the same
+}
+
+// guarded is a connection that gives its place back when it is closed.
+type guarded struct {
+	net.Conn
+	guard *guard
+	key   string
+	once  sync.Once
+
+	mu   sync.Mutex
+	last bool
+}
+
+// closeAfterReply makes the next reply the last one.
+func (c *guarded) closeAfterReply() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = true
+}
+
+func (c *guarded) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	if last {
+		_ = c.Close() // said goodbye
+	}
+	return n, err
+}
+
+func (c *guarded) Close() error {
+	c.once.Do(func() { c.guard.release(c) })
+	return c.Conn.Close()
+}
+
+// guardedConn finds our connection below a TLS layer.
+func guardedConn(c net.Conn) *guarded {
+	if layer, ok := c.(*tls.Conn); ok {
+		c = layer.NetConn()
+	}
+	g, _ := c.(*guarded)
+	return g
+}
+
+// ipOf is the IP address of a peer, or nil on a unix socket.
+func ipOf(a net.Addr) net.IP {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP
+	}
+	return nil
+}

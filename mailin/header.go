@@ -1,0 +1,72 @@
+package mailin
+
+import (
+	"bytes"
+	"strings"
+)
+
+// field is one header field: its name as written, without the spaces that some
+// programs put before the colon, and its value as received, folds included.
+type field struct {
+	Name  string
+	Value string
+}
+
+// header is a header block in the order of the mail.
+type header []field
+
+// all returns the unfolded values of a field, from the top down.
+func (h header) all(name string) []string {
+	var values []string
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			values = append(values, unfold(f.Value))
+		}
+	}
+	return values
+}
+
+// get returns the unfolded value of the last field of that name: the one that
+// was there first, which signatures cover (RFC 6376 §5.4.2), or "".
+func (h header) get(name string) string {
+	values := h.all(name)
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+func (h header) count(name string) int {
+	n := 0
+	for _, f := range h {
+		if strings.EqualFold(f.Name, name) {
+			n++
+		}
+	}
+	return n
+}
+
+func (h header) has(name string) bool { return h.count(name) > 0 }
+
+// unfold removes the line breaks of a folded field (RFC 5322 §2.2.3).
+func unfold(value string) string {
+	value = strings.NewReplacer("\r\n", "", "\n", "").Replace(value)
+	return strings.TrimSpace(value)
+}
+
+// message is one mail as received and split at its empty line.
+type message struct {
+	Raw    []byte // with CRLF line ends, header, empty line and body
+	Header header
+	Body   []byte // the end of Raw
+}
+
+// splitField parts the first line of a field; ok is false for a line that is none.
+func splitField(line []byte) (f field, ok bool) {
+	name, value, found := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	if !found || len(name) == 0 || bytes.ContainsAny(name, " \t") {
+		return field{}, false
+	}
+	return field{Name: string(name), Value: string(value)}, true
+}

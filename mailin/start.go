@@ -1,0 +1,90 @@
+package mailin
+
+import (
+	"mailroom/bridge"
+	"mailroom/content"
+)
+
+var (
+	errMachine = refuse(550, "5.7.1", "not from a person", "This mail was sent by a program or a mailing list, and only people can start conversations here. Please write it yourself, directly.")
+	errBcc     = refuse(550, "5.7.1", "new@ not addressed", "To start a conversation, put the new@ address into To or Cc, beside the people it is for.")
+	errNobody  = refuse(550, "5.1.3", "nobody addressed", "There is nobody to talk with: put the people into To or Cc, beside the new@ address.")
+	errCrowd   = refuse(550, "5.5.3", "too many people", "A conversation can have at most %d people beside you. Please write to fewer.", bridge.MaxRecipients)
+	errSilence = refuse(550, "5.6.0", "empty", "There is no text in this mail. Please write something and send it again.")
+)
+
+// prepareStart makes ready to start a session with the people in To and Cc.
+func (d *delivery) prepareStart() (action, *refusal) {
+	if d.class != personal {
+		return nil, errMachine
+	}
+	v, refused := d.sender()
+	if refused != nil {
+		return nil, refused
+	}
+	if !v.proved() {
+		return nil, errNotProved(v)
+	}
+	by := bridge.Identity{Via: bridge.Mail, Address: v.From.Address, Name: v.From.Name}
+	if err := d.server.service.MayStart(by); err != nil {
+		return nil, refusalOf(err)
+	}
+	invitees, refused := d.invitees(v)
+	if refused != nil {
+		return nil, refused
+	}
+	said, refused := d.said()
+	if refused != nil {
+		return nil, refused
+	}
+	request := bridge.StartRequest{
+		By: by, Subject: content.Subject(decodeWords(d.message.Header.get("Subject"))),
+		Body: d.body(said, WithoutSignature, sameHTML), Lang: d.lang(), Invitees: invitees,
+		Origin: d.origin(v), MessageID: d.messageID(v), Received: d.message.Raw,
+	}
+	return func() (string, *refusal) {
+		if _, err := d.server.service.Start(d.ctx, request); err != nil {
+			return "", refusalOf(err)
+		}
+		return "session", nil
+	}, nil
+}
+
+func sameHTML(s string) string { return s }
+
+// invitees are the people in To and Cc: everybody but us and the initiator, once.
+// Only lines that the proof covers count, since an added name would get a copy of
+// everything that is said.
+func (d *delivery) invitees(v verdict) ([]bridge.Invitee, *refusal) {
+	people, refused := d.addressees()
+	if refused != nil {
+		return nil, refused
+	}
+	for _, name := range []string{"To", "Cc"} {
+		if d.message.Header.has(name) && !v.covers(d.message.Header, name) {
+			return nil, errNotCovered(v, name)
+		}
+	}
+	var invitees []bridge.Invitee
+	seen := map[bridge.Address]bool{v.From.Address: true}
+	addressed := false
+	for _, m := range people {
+		if m.Address.Domain() == d.server.config.Domain {
+			addressed = addressed || m.Address.Localpart() == "new"
+			continue
+		}
+		if !seen[m.Address] {
+			seen[m.Address] = true
+			invitees = append(invitees, bridge.Invitee{Address: m.Address, Name: m.Name})
+		}
+	}
+	switch {
+	case !addressed:
+		return nil, errBcc
+	case len(invitees) == 0:
+		return nil, errNobody
+	case len(invitees) > bridge.MaxRecipients:
+		return nil, errCrowd
+	}
+	return invitees, nil
+}
