@@ -8,8 +8,10 @@ bin     := $(CURDIR)/.cache/bin
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 flags   := -trimpath -ldflags '-X main.version=$(version)'
 
-# Where the tests find the programs that they start.
-programs = MAILROOM_STACK=$(bin)/stack MAILROOM_DENDRITE=$(bin)/dendrite
+# Where tests and measurements find the programs that they start.
+peer_programs := MAILROOM_STACK=$(bin)/stack MAILROOM_DENDRITE=$(bin)/dendrite
+# A data race in the server under test ends it.
+test_programs := $(peer_programs) MAILROOM_BINARY=$(bin)/mailroom-race GORACE=halt_on_error=1
 
 # Matterbridge without the networks that it is not measured on; with nctalk it
 # does not build.
@@ -31,19 +33,18 @@ test:
 	test/stack/install
 	@$(MAKE) --no-print-directory peers race-binary
 	@$(MAKE) --no-print-directory test-stack
-	$(programs) MAILROOM_BINARY=$(bin)/mailroom-race GORACE=halt_on_error=1 go test -race -timeout 25m ./...
+	$(test_programs) go test -race -timeout 25m ./...
 
 test-stack:
-	cd test/stack && go vet ./... && $(programs) go test -race -timeout 5m ./...
+	cd test/stack && go vet ./... && $(test_programs) go test -race -timeout 5m ./...
 
-# The tests start this one: a data race in the server ends it.
 race-binary:
 	CGO_ENABLED=1 go build -race $(flags) -o $(bin)/mailroom-race .
 
 bench: build
 	test/stack/install
 	@$(MAKE) --no-print-directory peers $(bin)/matterbridge
-	$(programs) MAILROOM_BINARY=$(CURDIR)/mailroom MAILROOM_MATTERBRIDGE=$(bin)/matterbridge \
+	$(peer_programs) MAILROOM_BINARY=$(CURDIR)/mailroom MAILROOM_MATTERBRIDGE=$(bin)/matterbridge \
 		go run ./test/bench -out docs/benchmarks.md
 
 lint:

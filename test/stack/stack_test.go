@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -238,7 +237,7 @@ func matrixCall(t *testing.T, method, url, token, body string) map[string]any {
 		t.Fatal(err)
 	}
 	if response.StatusCode != http.StatusOK {
-		t.Fatal(fmt.Errorf("%s: %s: %s", url, response.Status, text))
+		t.Fatalf("%s: %s: %s", url, response.Status, text)
 	}
 	var fields map[string]any
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&fields); err != nil {
