@@ -1,0 +1,5 @@
+package webui
+
+import "net/http"
+
+func (s *Server) routeAPI(mux *http.ServeMux) {}

@@ -1,0 +1,57 @@
+package webui
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Limits of guessing. A token has 130 bits, so this saves work and noise rather than secrets.
+const (
+	// MaxGuesses is how many wrong tokens one client may show within guessWindow; then it gets 429 for every token.
+	MaxGuesses  = 20
+	guessWindow = time.Minute
+	// maxGuessers bounds the clients that are counted at a time; with more, the count begins anew.
+	maxGuessers = 10_000
+)
+
+// bucket counts wrong tokens by client. An IPv6 client is its /64: it owns all of that.
+type bucket struct {
+	mu      sync.Mutex
+	now     func() time.Time
+	began   time.Time
+	guesses map[netip.Prefix]int
+}
+
+func newBucket() *bucket { return &bucket{now: time.Now, guesses: make(map[netip.Prefix]int)} }
+
+// full says that the client has guessed too often.
+func (b *bucket) full(client netip.Addr) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.empty()
+	return b.guesses[guesser(client)] >= MaxGuesses
+}
+
+// add counts one wrong token.
+func (b *bucket) add(client netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.empty()
+	b.guesses[guesser(client)]++
+}
+
+func (b *bucket) empty() {
+	if now := b.now(); now.Sub(b.began) >= guessWindow || len(b.guesses) >= maxGuessers {
+		b.began = now
+		clear(b.guesses)
+	}
+}
+
+func guesser(client netip.Addr) netip.Prefix {
+	bits := client.BitLen()
+	if client.Is6() {
+		bits = 64
+	}
+	return netip.PrefixFrom(client, bits).Masked()
+}

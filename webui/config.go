@@ -1,0 +1,67 @@
+package webui
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what the web gateway needs to know.
+type Config struct {
+	// Listen is the address to bind, as 127.0.0.1:8080; port 0 takes a free one.
+	Listen string
+	// PublicURL is where browsers reach us, as https://chat.example.org. Its scheme decides if cookies are Secure.
+	PublicURL string
+	// TrustedProxies are the addresses or prefixes whose X-Forwarded-For is believed.
+	TrustedProxies []string
+	// TLS serves HTTPS; nil serves plain HTTP, for loopback or behind a proxy.
+	TLS *tls.Config
+	// Ready says if the database and the listeners are well, for /readyz; nil: always.
+	Ready func(ctx context.Context) error
+	// Outbox is served under /dev/outbox; nil everywhere but on somebody's own machine.
+	Outbox http.Handler
+	// Registerer takes the metrics; nil: they are counted and shown nowhere.
+	Registerer prometheus.Registerer
+}
+
+// settings is a Config that was checked.
+type settings struct {
+	Config
+	origin  string // scheme and host of PublicURL
+	secure  bool
+	proxies []netip.Prefix
+}
+
+func (c Config) check() (settings, error) {
+	s := settings{Config: c}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return s, fmt.Errorf("public_url: %q is not a web address; write one like https://chat.example.org", c.PublicURL)
+	}
+	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return s, fmt.Errorf("public_url: %q has more than a host; Mailroom needs a host name of its own, like https://chat.example.org", c.PublicURL)
+	}
+	s.origin, s.secure = u.Scheme+"://"+u.Host, u.Scheme == "https"
+	for _, text := range c.TrustedProxies {
+		prefix, err := parsePrefix(text)
+		if err != nil {
+			return s, fmt.Errorf("web.trusted_proxies: %q is neither an address nor a prefix; write 127.0.0.1 or 10.0.0.0/8", text)
+		}
+		s.proxies = append(s.proxies, prefix)
+	}
+	return s, nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	return prefix.Masked(), err
+}

@@ -1,0 +1,65 @@
+package webui
+
+import (
+	"net/http"
+
+	"mailroom/bridge"
+)
+
+// held is the page on which the owner of a reply address says if a mail that came to it may be posted.
+type held struct {
+	page
+	Sender, Subject, Body, Action string
+}
+
+func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
+	if !s.mayGuess(w, r) {
+		return
+	}
+	reply, err := s.service.HeldReply(r.Context(), r.PathValue("token"))
+	if err == nil && reply.State != bridge.HeldWaiting {
+		s.decided(w, r, reply.State)
+		return
+	}
+	if err != nil {
+		s.failToken(w, r, err)
+		return
+	}
+	room, err := s.service.Room(r.Context(), reply.Session)
+	if err != nil {
+		s.failToken(w, r, err)
+		return
+	}
+	p := s.printer(r)
+	s.render(w, r, http.StatusOK, "held.html", held{
+		s.page(p, p.T("page.held_title")), reply.Sender.ID, subject(p, room), reply.Body.Text, r.URL.Path,
+	})
+}
+
+// decideHeld posts the reply, or throws it away.
+func (s *Server) decideHeld(w http.ResponseWriter, r *http.Request) {
+	if !s.mayGuess(w, r) || !s.parseForm(w, r) {
+		return
+	}
+	state, err := bridge.HeldRefused, error(nil)
+	if r.PostForm.Get("do") == "post" {
+		state = bridge.HeldPosted
+		_, err = s.service.ConfirmHeld(r.Context(), r.PathValue("token"))
+	} else {
+		err = s.service.RefuseHeld(r.Context(), r.PathValue("token"))
+	}
+	if err != nil {
+		s.failToken(w, r, err)
+		return
+	}
+	s.decided(w, r, state)
+}
+
+func (s *Server) decided(w http.ResponseWriter, r *http.Request, state bridge.HeldState) {
+	p := s.printer(r)
+	if state == bridge.HeldPosted {
+		s.note(w, r, http.StatusOK, p.T("page.held_posted_title"), p.T("page.held_posted"), "")
+		return
+	}
+	s.note(w, r, http.StatusOK, p.T("page.held_refused_title"), p.T("page.held_refused"), "")
+}

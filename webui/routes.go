@@ -1,0 +1,54 @@
+package webui
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// routes is every address that the gateway answers. Whatever is not here gets the page that an unknown link gets.
+func (s *Server) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", s.notFound)
+	mux.HandleFunc("GET /{$}", s.home)
+	mux.Handle("GET "+s.static.prefix, s.static)
+
+	mux.HandleFunc("GET /j/{token}", s.showInvitation)
+	mux.HandleFunc("POST /j/{token}", s.acceptInvitation)
+	mux.HandleFunc("GET /c/{token}", s.showHeld)
+	mux.HandleFunc("POST /c/{token}", s.decideHeld)
+	mux.HandleFunc("GET /u/{token}", s.showUnsubscribe)
+	mux.HandleFunc("POST /u/{token}", s.unsubscribe)
+	mux.HandleFunc("GET /i/{file}", s.icon)
+
+	mux.HandleFunc("GET /s/{session}", s.showSession)
+	mux.HandleFunc("GET /s/{session}/events", s.followSession)
+	mux.HandleFunc("GET /s/{session}/seen.png", s.seenWithoutScript)
+	mux.HandleFunc("POST /s/{session}/messages", s.postMessage)
+	mux.HandleFunc("POST /s/{session}/read", s.markRead)
+	mux.HandleFunc("POST /s/{session}/leave", s.leave)
+	mux.HandleFunc("GET /left", s.left)
+
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	s.routeAPI(mux)
+	if s.config.Outbox != nil {
+		mux.Handle("GET /dev/outbox", s.config.Outbox)
+		mux.Handle("GET /dev/outbox.json", s.config.Outbox)
+		mux.Handle("GET /dev/outbox/{mail}", s.config.Outbox)
+	}
+	guarded, err := s.guardOrigin(mux)
+	return s.observe(secured(guarded)), err
+}
+
+// guardOrigin refuses forms that other sites submit. Two kinds of requests have no cookie to misuse: one-click
+// unsubscribing, which mail providers send (RFC 8058 §3.1), and the API, which reads a bearer token only.
+func (s *Server) guardOrigin(next http.Handler) (http.Handler, error) {
+	guard := http.NewCrossOriginProtection()
+	if err := guard.AddTrustedOrigin(s.config.origin); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
+	guard.AddInsecureBypassPattern("POST /u/{token}")
+	guard.AddInsecureBypassPattern("/api/v1/")
+	guard.SetDenyHandler(http.HandlerFunc(s.foreignForm))
+	return guard.Handler(next), nil
+}

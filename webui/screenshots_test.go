@@ -1,0 +1,106 @@
+package webui
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"mailroom/bridge"
+)
+
+var screenshots = flag.String("screenshots", "", "write the pictures of the pages into this folder, as docs/screenshots")
+
+// maxPicture is the most bytes that a picture in the documentation has.
+const maxPicture = 150_000
+
+// Every page must fit the window that it is shown in; with -screenshots the pictures are kept.
+func TestPagesFitEveryWindow(t *testing.T) {
+	fake := newFake()
+	talk(fake)
+	site := newSite(t, fake)
+	for _, shot := range []struct {
+		name, path    string
+		width, height int64
+		dark          bool
+	}{
+		{"join", "", 1100, 760, false},
+		{"session", "session", 1200, 800, false},
+		{"session-dark", "session", 1200, 800, true},
+		{"session-phone", "session", 390, 780, false},
+	} {
+		t.Run(shot.name, func(t *testing.T) {
+			p := newProfile(t)
+			p.do(chromedp.EmulateViewport(shot.width, shot.height))
+			if shot.dark {
+				dark(p)
+			}
+			if shot.path == "session" {
+				p.join(site, "bob")
+				p.shows(".own")
+			} else {
+				p.visit(site.url + "/j/join-bob")
+			}
+			require.LessOrEqual(t, eval[int](p, "document.documentElement.scrollWidth"), int(shot.width))
+			keep(t, p, shot.name)
+		})
+	}
+}
+
+func dark(p *profile) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	require.NoError(p.t, err)
+}
+
+func keep(t *testing.T, p *profile, name string) {
+	t.Helper()
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	require.NoError(t, err)
+	require.Less(t, len(picture), maxPicture)
+	if *screenshots != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(*screenshots, name+".png"), picture, 0o644))
+	}
+}
+
+// talk is a conversation that is worth showing.
+func talk(fake *fakeService) *bridge.Room {
+	today := time.Now().Truncate(24 * time.Hour)
+	fake.now = today.Add(-14*time.Hour - time.Minute)
+	room := fake.open("Summer fair: who brings what?", someone("Alice Berger", "alice@example.org"), someone("Bob", "bob@client.test"),
+		someone("Chidi Okafor", "@chidi:example.org"), someone("Dalia", "xmpp:dalia@school.test"), someone("Emil", "emil@bakery.test"))
+	alice, bob, chidi, dalia := room.Members[0], room.Members[1], room.Members[2], room.Members[3]
+	at := func(d time.Duration) { fake.mu.Lock(); fake.now = today.Add(d); fake.mu.Unlock() }
+	in := func(m bridge.Member) {
+		if _, _, err := fake.Join(context.Background(), room.Session.ID, bridge.Identity{Grant: m.Grant.ID}); err != nil {
+			panic(err)
+		}
+	}
+	fake.say(room, alice, bridge.Mail, text("Hello everybody,\n\nthe fair is on Saturday at ten. Who brings what? I have the tables and the big tent."))
+	at(-13 * time.Hour)
+	in(chidi)
+	fake.say(room, chidi, bridge.Matrix, text("I bring the coffee machine ☕ and my brother."))
+	fake.say(room, chidi, bridge.Matrix, text("He says he can carry things."))
+	at(-12 * time.Hour)
+	in(dalia)
+	fake.say(room, dalia, bridge.XMPP, text("سأحضر العصير والأكواب من المدرسة."))
+	at(20 * time.Minute)
+	in(bob)
+	fake.say(room, bob, bridge.Web, text("I can do two trays of cake, one of them without nuts."))
+	fake.say(room, bob, bridge.Web, text("What time may we set up?"))
+	at(25 * time.Minute)
+	fake.say(room, alice, bridge.Mail, bridge.Body{Text: "From eight on.", HTML: "<p>From <strong>eight</strong> on. The plan of the square is here: " +
+		`<a href="https://fair.example.org/plan" target="_blank" rel="noopener nofollow noreferrer">fair.example.org/plan</a></p>`})
+	at(27 * time.Minute)
+	fake.say(room, chidi, bridge.Matrix, text("Eight is fine. I will be there with the van."))
+	fake.say(room, bob, bridge.Web, text("Perfect, see you on Saturday!"))
+	return room
+}

@@ -1,0 +1,192 @@
+// @ts-check
+// Makes the session page live. Without it the page works all the same, by forms and reloading.
+import { Stream } from './stream.js';
+import { Timeline, byId, one, paint, stamp } from './timeline.js';
+
+const { session: path = '', after = '0', me = '', ...words } = document.body.dataset;
+const box = /** @type {HTMLTextAreaElement} */ (byId('text'));
+const status = byId('status');
+const timeline = new Timeline(byId('entries'), byId('log'), byId('jump'));
+const title = document.title;
+
+/* Sending: one after the other, so that the order stays; what fails for a while stays first in the queue. */
+
+/** @type {{client: string, text: string}[]} */
+const queue = [];
+let sending = false;
+
+/** @param {string} client @param {string} text */
+function enqueue(client, text) {
+  queue.push({ client, text });
+  timeline.mark(client, words.sending ?? '');
+  void sendQueued();
+}
+
+async function sendQueued() {
+  if (sending) return;
+  sending = true;
+  while (queue.length && (await send(queue[0]))) queue.shift();
+  sending = false;
+  if (queue.length) setTimeout(sendQueued, 5_000);
+}
+
+/** @param {{client: string, text: string}} message @returns {Promise<boolean>} false: try the same again later */
+async function send({ client, text }) {
+  try {
+    const answer = await post('messages', { client, text });
+    const body = await answer.json();
+    if (answer.ok) {
+      timeline.add(body);
+    } else if (answer.status >= 500) {
+      throw new Error(body.error?.message);
+    } else {
+      offerRetry(client, body.error?.message ?? '', () => enqueue(client, text));
+    }
+    return true;
+  } catch {
+    offerRetry(client, '', sendQueued);
+    return false;
+  }
+}
+
+/** @param {string} client @param {string} reason @param {() => void} again */
+function offerRetry(client, reason, again) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = words.retry ?? '';
+  button.addEventListener('click', () => { timeline.mark(client, words.sending ?? ''); again(); });
+  timeline.mark(client, `${words.failed} ${reason}`, button);
+}
+
+/** @param {string} what @param {Record<string, string>} fields */
+function post(what, fields) {
+  return fetch(`${path}/${what}`, {
+    method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams({ ...fields, me }), signal: AbortSignal.timeout(15_000),
+  });
+}
+
+/** crypto.randomUUID is missing on plain HTTP; this is not. */
+function newClient() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function submit() {
+  const text = box.value.trim();
+  if (!text) return;
+  const client = newClient();
+  timeline.echo(client, text);
+  box.value = '';
+  grow();
+  enqueue(client, text);
+}
+
+function grow() {
+  if (CSS.supports('field-sizing', 'content')) return;
+  box.style.blockSize = 'auto';
+  box.style.blockSize = `${box.scrollHeight}px`;
+}
+
+if (box) {
+  const form = /** @type {HTMLFormElement} */ (byId('composer'));
+  form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
+  box.addEventListener('input', grow);
+  box.addEventListener('keydown', (event) => {
+    // On a touch keyboard, Enter is for a new line; while a word is composed (IME), it is for the word.
+    const plain = event.key === 'Enter' && !event.shiftKey && !event.isComposing && matchMedia('(pointer: fine)').matches;
+    if (plain) { event.preventDefault(); form.requestSubmit(); }
+  });
+}
+
+/* Reading: what is at the end of a page that is visible and has the focus is read. */
+
+let newest = Number(after), read = 0, unseen = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let marking;
+
+function looked() {
+  if (document.hidden || !document.hasFocus() || !timeline.atEnd()) return;
+  unseen = 0;
+  document.title = title;
+  clearTimeout(marking);
+  if (newest > read) marking = setTimeout(markRead, 400);
+}
+
+async function markRead() {
+  const seq = newest;
+  const answer = await post('read', { seq: String(seq) }).catch(() => null);
+  if (answer?.ok) read = Math.max(read, seq);
+}
+
+addEventListener('focus', looked);
+document.addEventListener('visibilitychange', looked);
+byId('log').addEventListener('scroll', looked, { passive: true });
+byId('jump').addEventListener('click', () => box?.focus());
+
+/* Telling those who do not see it. */
+
+/** Says it to a screen reader, once. The visible log is silent: some readers would say all of it again. @param {string} text */
+function announce(text) {
+  const region = byId('announcer');
+  const line = document.createElement('p');
+  line.textContent = text;
+  region.append(line);
+  setTimeout(() => line.remove(), 1_000); // in less than 100 ms some readers miss it
+}
+
+/** @param {import('./timeline.js').Entry} entry */
+function arrived(entry) {
+  newest = Math.max(newest, entry.seq);
+  const item = timeline.add(entry);
+  if (item && !entry.own) {
+    const text = one(item, '.text').textContent ?? '';
+    announce(entry.name ? `${entry.name}: ${text}` : text);
+    if (entry.said && (document.hidden || !document.hasFocus())) document.title = `(${++unseen}) ${title}`;
+  }
+  looked();
+}
+
+/* The room around the log. */
+
+/** @param {import('./stream.js').Room} room */
+function changed(room) {
+  // Another person's link was opened in this browser: the page shows the wrong one.
+  if (room.me !== me || room.writable !== Boolean(box)) return location.reload();
+  byId('subject').textContent = room.subject;
+  byId('people').replaceChildren(...room.people.map(personItem));
+}
+
+/** @param {any} person */
+function personItem(person) {
+  const item = stamp('person');
+  paint(item, person.hue);
+  item.classList.toggle('waiting', person.waiting);
+  for (const part of ['name', 'address', 'badge']) one(item, `.${part}`).textContent = person[part];
+  one(item, '.avatar').textContent = person.initial;
+  return item;
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let worry;
+
+/** @param {boolean} connected */
+function connection(connected) {
+  clearTimeout(worry);
+  if (connected) {
+    status.textContent = '';
+    void sendQueued();
+  } else {
+    worry = setTimeout(() => { status.textContent = words.offline ?? ''; }, 1_500); // a restart takes less
+  }
+}
+
+function gone() {
+  status.textContent = words.gone ?? '';
+  byId('composer')?.remove();
+}
+
+const menu = /** @type {HTMLDetailsElement} */ (one(document, '.menu'));
+document.addEventListener('click', (event) => { if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false; });
+menu.addEventListener('keydown', (event) => { if (event.key === 'Escape') menu.open = false; });
+
+new Stream(path, Number(after), { entry: arrived, room: changed, state: connection, gone }).start();
+looked();
