@@ -127,3 +127,14 @@ func (s *Store) FreeLeases(ctx context.Context) error {
 		return err
 	})
 }
+
+// Backlog counts what waits to go out, by what it is.
+func (s *Store) Backlog(ctx context.Context) (map[string]int64, error) {
+	var r struct {
+		Mails int64 `db:"mails"`
+		Lanes int64 `db:"lanes"`
+	}
+	_, err := s.get(ctx, &r, `select (select count(*) from mail where state = 'queued') as mails,
+		(select count(*) from lane where attempts > 0) as lanes`)
+	return map[string]int64{"mails": r.Mails, "failing_lanes": r.Lanes}, err
+}
