@@ -80,7 +80,7 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 		r.reply(refusal(in.element, conflict, ""))
 		return nil
 	}
-	before := r.shownAs(m)
+	before, first := r.shownAs(m), len(r.clients(m.ID)) == 0
 	full := in.attr("from")
 	by := in.from.identity()
 	by.Name = nick
@@ -95,7 +95,9 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 		return err
 	}
 	out := r.roster(m.ID, full)
-	out = append(out, r.arrival(m, before)...)
+	if first {
+		out = append(out, r.arrival(m, before)...)
+	}
 	out = append(out, r.self(m, in))
 	for _, message := range past {
 		out = append(out, message.sentTo(full))
@@ -133,8 +135,8 @@ func (r *room) roster(member uuid.UUID, to string) []*element {
 	return out
 }
 
-// arrival is what the others see of a member who has entered, and was shown to
-// them under the nick before, or not at all.
+// arrival is what the others see of a member whose first client has entered,
+// and who was shown to them under the nick before, or not at all.
 func (r *room) arrival(m bridge.Member, before string) []*element {
 	others := r.others(m.ID)
 	now := r.nick(m)
