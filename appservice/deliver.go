@@ -54,26 +54,28 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 	return accepted, d.conclude(err)
 }
 
-// open finds or makes the room, and looks what it holds.
+// open finds the room and looks what it holds, or makes it.
 func (g *Gateway) open(ctx context.Context, room *bridge.Room, records []bridge.Record) (*view, error) {
-	remote, ok, err := g.svc.Portal(ctx, room.Session.ID, bridge.Matrix)
+	session := room.Session.ID
+	portal, ok, err := g.svc.Portal(ctx, session, bridge.Matrix)
 	if err != nil {
 		return nil, err
 	}
-	portal := id.RoomID(remote)
-	if !ok {
-		there, err := g.anybodyThere(ctx, room)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
-			return nil, &bridge.WaitError{}
-		}
-		if portal, err = g.createRoom(ctx, room); err != nil {
-			return nil, err
-		}
+	if ok {
+		return g.lookInto(ctx, session, id.RoomID(portal), records)
 	}
-	return g.lookInto(ctx, room.Session.ID, portal, records)
+	there, err := g.anybodyThere(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, &bridge.WaitError{}
+	}
+	made, err := g.createRoom(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	return g.newView(session, made), nil
 }
 
 func (d *delivery) deliver(ctx context.Context, records []bridge.Record) (accepted int, err error) {

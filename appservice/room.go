@@ -2,7 +2,6 @@ package appservice
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -47,11 +46,7 @@ func (g *Gateway) createRoom(ctx context.Context, room *bridge.Room) (id.RoomID,
 	if err != nil {
 		return "", err
 	}
-	err = g.svc.SetPortal(ctx, session, bridge.Matrix, made.String())
-	if bridge.CodeOf(err) == bridge.Conflict {
-		return g.linkedRoom(ctx, session)
-	}
-	if err != nil {
+	if err := g.svc.SetPortal(ctx, session, bridge.Matrix, made.String()); err != nil {
 		return "", fmt.Errorf("link the room %s: %w", made, err)
 	}
 	g.portals.used(session)
@@ -79,15 +74,6 @@ func (g *Gateway) spareRoom(ctx context.Context, room *bridge.Room) (id.RoomID, 
 	}
 	g.portals.made(room.Session.ID, created.RoomID)
 	return created.RoomID, nil
-}
-
-// linkedRoom is the room that another node has linked meanwhile.
-func (g *Gateway) linkedRoom(ctx context.Context, session uuid.UUID) (id.RoomID, error) {
-	remote, ok, err := g.svc.Portal(ctx, session, bridge.Matrix)
-	if err == nil && !ok {
-		err = errors.New("the session's room is linked to another session")
-	}
-	return id.RoomID(remote), err
 }
 
 // roomName is the subject, or a general name if there is none.

@@ -72,9 +72,18 @@ func (vs *views) keep(v *view) {
 	vs.kept[v.session] = v
 }
 
+// newView is the view of a room that was just made.
+func (g *Gateway) newView(session uuid.UUID, room id.RoomID) *view {
+	seats := map[id.UserID]seat{g.bot: {membership: event.MembershipJoin}}
+	return &view{session: session, room: room, seats: seats, aclVersion: noVersion}
+}
+
+// noVersion is the ACLVersion of a view whose native members are still to be invited.
+const noVersion = -1
+
 // lookInto makes the view of a room that may hold some of the records already.
 func (g *Gateway) lookInto(ctx context.Context, session uuid.UUID, room id.RoomID, records []bridge.Record) (*view, error) {
-	v := &view{session: session, room: room, aclVersion: -1}
+	v := &view{session: session, room: room, aclVersion: noVersion}
 	natives, err := g.loadSeats(ctx, v)
 	if err != nil {
 		return nil, err
