@@ -58,11 +58,14 @@ function build(nodes) {
   return fragment;
 }
 
+/** @param {string} word */
+const capital = (word) => word.charAt(0).toLocaleUpperCase(document.documentElement.lang) + word.slice(1);
+
 /** The local day of an item's time, as a word. @param {Date} at */
 function dayOf(at) {
   const midnight = (/** @type {Date} */ d) => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
   const days = Math.round((midnight(at) - midnight(new Date())) / 86_400_000);
-  if (days === 0 || days === -1) return near.format(days, 'day');
+  if (days === 0 || days === -1) return capital(near.format(days, 'day'));
   return days > -180 ? weekday.format(at) : fullDay.format(at);
 }
 

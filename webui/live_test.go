@@ -1,0 +1,215 @@
+package webui
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mailroom/bridge"
+)
+
+func TestInvitedPersonJoinsAndTalks(t *testing.T) {
+	fake := newFake()
+	room, alice, bob, _, _ := plan(fake)
+	fake.say(room, alice, bridge.Mail, text("Shall we meet at ten?"))
+	site := newSite(t, fake)
+	p := newProfile(t)
+	p.join(site, "bob")
+	require.Equal(t, sessionURL(site, room.Session.ID), eval[string](p, "location.href"), "the token must leave the address bar")
+	p.sees("Shall we meet at ten?")
+	p.say("Ten is fine.\nI bring cake.")
+	p.sees("Shall we meet at ten?", "Ten is fine.I bring cake.")
+	p.shows(".own[data-seq]")
+	log := fake.records(room.Session.ID)
+	last := log[len(log)-1]
+	require.Equal(t, "Ten is fine.\nI bring cake.", last.Body.Text)
+	require.Equal(t, bob.ID, last.Member)
+}
+
+func TestTwoBrowsersSeeEachOther(t *testing.T) {
+	fake := newFake()
+	plan(fake)
+	site := newSite(t, fake)
+	bob, carol := newProfile(t).join(site, "bob"), newProfile(t).join(site, "carol")
+	bob.say("Hello Carol")
+	carol.sees("Hello Carol")
+	carol.say("Hello Bob")
+	bob.sees("Hello Carol", "Hello Bob")
+	require.Equal(t, []string{"Carol"}, bob.texts(".message:not(.own) .name"))
+	bob.eventually(func() bool { return len(bob.texts("#people .person:not(.waiting)")) == 3 }, "Alice, Bob and Carol are here")
+}
+
+func TestPageWorksWithoutScript(t *testing.T) {
+	fake := newFake()
+	room, alice, bob, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).withoutScript()
+	p.join(site, "bob")
+	p.say("No script here")
+	p.sees("No script here")
+	fake.say(room, alice, bridge.Mail, text("Welcome"))
+	p.click("noscript a")
+	p.sees("No script here", "Welcome")
+	p.eventually(func() bool { return fake.readSeq(room.Session.ID, bob.ID) == int64(len(fake.records(room.Session.ID))) }, "what was shown is read")
+	p.click(".menu summary")
+	p.click(".menu button")
+	p.eventually(func() bool { return eval[string](p, "location.pathname") == "/left" }, "the goodbye page")
+}
+
+func TestStreamComesBackAfterARestart(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	fake.say(room, alice, bridge.Mail, text("one"))
+	p.sees("one")
+	site.stop()
+	fake.say(room, alice, bridge.Mail, text("two"))
+	site.start()
+	fake.say(room, alice, bridge.Mail, text("three"))
+	p.sees("one", "two", "three")
+}
+
+func TestMessageIsSentAfterA503(t *testing.T) {
+	fake := newFake()
+	room, _, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	fake.fail(errDatabase)
+	p.say("Do not lose me")
+	p.shows(".failed .state button")
+	p.say("Nor me")
+	fake.fail(nil)
+	// The page tries again by itself, too: then there is no button any more.
+	eval[bool](p, `(document.querySelector(".failed .state button")?.click(), true)`)
+	p.eventually(func() bool { return len(p.texts(".own[data-seq]")) == 2 }, "both are sent")
+	p.sees("Do not lose me", "Nor me")
+	var said []string
+	for _, r := range fake.records(room.Session.ID) {
+		if r.Kind == bridge.KindMessage {
+			said = append(said, r.Body.Text)
+		}
+	}
+	require.Equal(t, []string{"Do not lose me", "Nor me"}, said)
+}
+
+// HTTP/1.1 gives a browser six connections: without one stream for all tabs, the eighth could not send.
+func TestEightTabsCanSend(t *testing.T) {
+	fake := newFake()
+	room, _, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	first := newProfile(t).join(site, "bob")
+	tabs := []*profile{first}
+	for range 7 {
+		tab := first.tab()
+		tab.visit(sessionURL(site, room.Session.ID))
+		tabs = append(tabs, tab)
+	}
+	tabs[7].say("from the last tab")
+	for _, tab := range tabs {
+		tab.sees("from the last tab")
+	}
+}
+
+func TestScrolledUpReaderStaysWhereTheyAre(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	for range 40 {
+		fake.say(room, alice, bridge.Mail, text("A line to fill the window"))
+	}
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	p.eventually(func() bool { return eval[float64](p, `document.getElementById("log").scrollTop`) == 0 }, "the page begins at its end")
+	const topOfTenth = `document.querySelectorAll(".message")[20].getBoundingClientRect().top`
+	eval[float64](p, `document.getElementById("log").scrollTop = -600`)
+	before := eval[float64](p, topOfTenth)
+	fake.say(room, alice, bridge.Mail, text("Something new"))
+	p.shows("#jump")
+	require.InDelta(t, before, eval[float64](p, topOfTenth), 1)
+	p.click("#jump")
+	p.eventually(func() bool { return eval[float64](p, `document.getElementById("log").scrollTop`) == 0 }, "back at the end")
+}
+
+func TestEarlierMessagesAreBehindALink(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	fake.say(room, alice, bridge.Mail, text("the very first"))
+	for range pageWindow {
+		fake.say(room, alice, bridge.Mail, text("later"))
+	}
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	require.NotContains(t, p.texts(".message .text"), "the very first")
+	p.click("#earlier")
+	p.eventually(func() bool { return len(p.texts(".message")) > 0 && p.texts(".message .text")[0] == "the very first" }, "the older page")
+	p.click("#newest a")
+	p.shows("#composer")
+}
+
+func TestPageKeepsAtMostTwoHundredEntries(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	for range 250 {
+		fake.say(room, alice, bridge.Mail, text("many"))
+	}
+	fake.say(room, alice, bridge.Mail, text("the last"))
+	p.eventually(func() bool { m := p.texts(".message .text"); return len(m) > 0 && m[len(m)-1] == "the last" }, "the last message")
+	require.Equal(t, 200, eval[int](p, `document.querySelectorAll("[data-seq]").length`))
+	p.click("#earlier")
+	p.shows("#newest a")
+}
+
+func TestRevokedReaderIsToldAndCannotWrite(t *testing.T) {
+	fake := newFake()
+	room, alice, bob, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, bob.ID))
+	p.eventually(func() bool { return len(p.texts("#composer")) == 0 }, "no box any more")
+	require.Contains(t, p.texts("#status")[0], "no longer open")
+}
+
+func TestOthersMessagesAreAnnouncedOnce(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	eval[bool](p, `(window.said = [], new MutationObserver((list) => { for (const m of list) for (const n of m.addedNodes) window.said.push(n.textContent); })
+		.observe(document.getElementById("announcer"), { childList: true }), true)`)
+	fake.say(room, alice, bridge.Mail, text("Listen"))
+	p.sees("Listen")
+	p.say("I do")
+	p.shows(".own[data-seq]")
+	require.Equal(t, []string{"Alice: Listen"}, eval[[]string](p, "window.said"))
+}
+
+func TestMessageHTMLIsShownAndCannotRun(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	fake.say(room, alice, bridge.Mail, bridge.Body{Text: "bold", HTML: "<p>so <strong>bold</strong></p>"})
+	p.shows(".message strong")
+	fake.say(room, alice, bridge.Mail, text(`<img src=x onerror="document.title='owned'">`))
+	p.sees("so bold", `<img src=x onerror="document.title='owned'">`)
+	require.Equal(t, "Friday plan", eval[string](p, "document.title.replace(/^\\(\\d+\\) /, '')"))
+}
+
+func TestOtherPersonsLinkInTheSameBrowserIsNoticed(t *testing.T) {
+	fake := newFake()
+	room, _, _, carol, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	second := p.tab()
+	second.visit(site.url + "/j/join-carol")
+	require.Contains(t, second.texts(".note")[0], "as Bob")
+	second.click("form .button")
+	second.shows("#composer")
+	p.say("Who am I?")
+	p.shows(".failed, #composer")
+	for _, r := range fake.records(room.Session.ID) {
+		require.False(t, r.Kind == bridge.KindMessage && r.Member == carol.ID, "nothing is said in a wrong name")
+	}
+}
