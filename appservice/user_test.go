@@ -132,6 +132,22 @@ func (u *user) send(room, kind string, content map[string]any) string {
 	return sent.ID
 }
 
+// trySay sends a text and returns the status.
+func (u *user) trySay(room, text string) int {
+	u.t.Helper()
+	path := fmt.Sprintf("rooms/%s/send/m.room.message/%s", url.PathEscape(room), uuid.NewString())
+	return u.try(http.MethodPut, path, map[string]any{"msgtype": "m.text", "body": text}, nil)
+}
+
+// name is what the room is called.
+func (u *user) name(room string) string {
+	var content struct {
+		Name string `json:"name"`
+	}
+	u.try(http.MethodGet, "rooms/"+url.PathEscape(room)+"/state/m.room.name/", nil, &content)
+	return content.Name
+}
+
 // timeline is everything that the user can see in a room, oldest first.
 func (u *user) timeline(room string) []happening {
 	u.t.Helper()
