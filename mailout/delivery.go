@@ -1,0 +1,145 @@
+package mailout
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"mailroom/bridge"
+
+	"github.com/emersion/go-smtp"
+)
+
+// step is a command of the mail transaction.
+type step string
+
+const (
+	stepMail step = "MAIL"
+	stepRcpt step = "RCPT"
+	stepData step = "DATA"
+	stepDot  step = "final dot"
+)
+
+// stepError is what went wrong at which step.
+type stepError struct {
+	step step
+	err  error
+}
+
+func (e *stepError) Error() string { return string(e.step) + ": " + e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+// deliver speaks one mail transaction. The mail is sent if, and only if, the server answers the final dot with 250.
+// reusable says that the connection can carry another mail.
+func deliver(client *smtp.Client, mail Mail) (reusable bool, err error) {
+	err = transaction(client, mail)
+	var answer *smtp.SMTPError
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.As(err, &answer), answer.Code == 421: // it closes the connection (RFC 5321 §3.8)
+		return false, outcome(err)
+	}
+	return client.Reset() == nil, outcome(err)
+}
+
+func transaction(client *smtp.Client, mail Mail) error {
+	options := smtp.MailOptions{Size: int64(len(mail.Raw))}
+	if !isASCII(mail.To) {
+		if ok, _ := client.Extension("SMTPUTF8"); !ok {
+			return &bridge.RefusedError{
+				Reason: "the mail server here cannot write to addresses with such letters. Invite them by another address.",
+				Err:    errors.New("the smarthost has no SMTPUTF8 (RFC 6531)"),
+			}
+		}
+		options.UTF8 = true
+	}
+	if err := client.Mail(mail.From, &options); err != nil {
+		return &stepError{stepMail, err}
+	}
+	if err := client.Rcpt(mail.To, nil); err != nil {
+		return &stepError{stepRcpt, err}
+	}
+	data, err := client.Data()
+	if err != nil {
+		return &stepError{stepData, err}
+	}
+	if _, err := data.Write(mail.Raw); err != nil {
+		return &stepError{stepData, err} // without the final dot: the server throws it away
+	}
+	if err := data.Close(); err != nil {
+		return &stepError{stepDot, err}
+	}
+	return nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
+}
+
+// isStale tells that a connection from the pool was closed before it took anything.
+func isStale(err error) bool {
+	var at *stepError
+	var answer *smtp.SMTPError
+	if !errors.As(err, &at) || at.step != stepMail {
+		return false
+	}
+	return !errors.As(err, &answer) || answer.Code == 421
+}
+
+// connectError is why there is no connection. Whatever the server said, even 5xx, is about us and not about the mail:
+// it is for the admin to mend, and the mail waits.
+func connectError(err error) error { return fmt.Errorf("connect to the smarthost: %w", err) }
+
+// outcome tells what is refused for good from what is worth another try.
+func outcome(err error) error {
+	var at *stepError
+	var answer *smtp.SMTPError
+	if !errors.As(err, &at) || !errors.As(err, &answer) || answer.Code < 500 || aboutUs(at.step, answer) {
+		return err
+	}
+	return &bridge.RefusedError{Reason: reason(answer), Err: err}
+}
+
+// aboutUs tells that the server wants us to log in first (RFC 4954 §6), which says nothing about the mail.
+func aboutUs(at step, answer *smtp.SMTPError) bool {
+	return at == stepMail && (answer.Code == 530 || answer.Code == 534 || answer.Code == 535 || answer.Code == 538)
+}
+
+// reason says in a sentence why a mail was refused and what to do next, by the enhanced status code (RFC 3463) and,
+// for servers that send none, by the code.
+func reason(answer *smtp.SMTPError) string {
+	enhanced := answer.EnhancedCode
+	switch {
+	case enhanced[0] == 5 && enhanced[1] == 7:
+		return "the mail server there does not take mail from here. Ask them for another address, or tell your admin."
+	case enhanced[0] == 5 && enhanced[1] == 2 && enhanced[2] == 2:
+		return "their mailbox is full. Invite them again later, or by another address."
+	case enhanced[0] == 5 && enhanced[1] == 3 && enhanced[2] == 4, answer.Code == 552:
+		return "the mail server there finds the mail too big. They can read everything on the page."
+	case enhanced[0] == 5 && (enhanced[1] == 1 || enhanced[1] == 2), answer.Code == 550, answer.Code == 551, answer.Code == 553:
+		return "there is no such address. Check how it is written, and invite them again."
+	}
+	return "the mail server there refused it. Try another address, or tell your admin."
+}
+
+// withoutTokens takes the tokens of a letter out of an error, in which servers like to quote addresses: whoever reads the log
+// could answer in the recipient's name.
+func withoutTokens(err error, tokens bridge.Tokens) error {
+	var refused *bridge.RefusedError
+	if errors.As(err, &refused) {
+		return &bridge.RefusedError{Reason: refused.Reason, Err: errors.New(cleared(refused.Err.Error(), tokens))}
+	}
+	return errors.New(cleared(err.Error(), tokens))
+}
+
+func cleared(text string, tokens bridge.Tokens) string {
+	for _, token := range []string{tokens.Join, tokens.Reply, tokens.Unsubscribe, tokens.Bounce, tokens.Icon, tokens.Confirm} {
+		if token != "" {
+			// Tokens are letters and digits, and some servers write addresses in capitals.
+			text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(token)).ReplaceAllString(text, "[token]")
+		}
+	}
+	return text
+}

@@ -1,0 +1,117 @@
+package mailout
+
+import (
+	"flag"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mailroom/bridge"
+	"mailroom/locales"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestLettersReadAsBefore(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	for _, lang := range locales.Default().Languages() {
+		for kind, to := range map[bridge.LetterKind]bridge.Member{
+			bridge.LetterInvitation: bob, bridge.LetterMissed: bob, bridge.LetterStarted: alice, bridge.LetterConfirm: bob,
+		} {
+			to.Lang = lang
+			l := letter(kind, to)
+			text, html, err := s.view(l).render(kind)
+			require.NoError(t, err)
+			requireGolden(t, string(kind)+"."+lang+".txt", text)
+			requireGolden(t, string(kind)+"."+lang+".html", html)
+		}
+	}
+}
+
+func requireGolden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err, "write it with: go test ./mailout -update")
+	require.Equal(t, string(want), got, file)
+}
+
+// No mail tells us that it was read: nothing is loaded but the one picture of the session, and each link leads to where it says.
+func TestLettersDoNotTrack(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	for _, kind := range []bridge.LetterKind{bridge.LetterInvitation, bridge.LetterMissed, bridge.LetterStarted, bridge.LetterConfirm} {
+		for _, to := range []bridge.Member{bob, carol} {
+			l := letter(kind, to)
+			l.Records = append(l.Records, said(carol, 9, "", `<b>look</b> <img src="mxc://example.org/cat" alt="a cat">`))
+			_, html, err := s.view(l).render(kind)
+			require.NoError(t, err)
+			for _, m := range regexp.MustCompile(`<img[^>]* src="([^"]*)"`).FindAllStringSubmatch(html, -1) {
+				require.Equal(t, "https://chat.example.org/i/iitoken.png", m[1], "one picture for the session, the same for everybody")
+			}
+			require.NotRegexp(t, `(?i)<(script|link|iframe|object|form|video|audio)|url\(|@import|srcset|background=`, html)
+			for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(html, -1) {
+				u, err := url.Parse(m[1])
+				require.NoError(t, err)
+				require.Contains(t, []string{"/j/jjtoken", "/u/uutoken", "/c/cctoken", "/draft"}, u.Path)
+			}
+		}
+	}
+}
+
+func TestWhatPeopleWriteStaysText(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	l := letter(bridge.LetterInvitation, bob)
+	l.Room.Session.Subject = `<script>"&`
+	l.Room.Members = []bridge.Member{alice, bob}
+	l.Room.Members[0].Name = `<img src=x>`
+	l.Records[0].Body = bridge.Body{Text: `<script>alert(1)</script>`}
+	_, html, err := s.view(l).render(l.Mail.Kind)
+	require.NoError(t, err)
+	require.NotContains(t, html, "<script")
+	require.NotContains(t, html, "<img src=x")
+	require.Contains(t, html, "&lt;script&gt;alert(1)&lt;/script&gt;")
+}
+
+func TestLongSessionsAreCut(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	l := letter(bridge.LetterInvitation, bob)
+	for i := range 90 {
+		l.Records = append(l.Records, said(carol, i+1, strings.Repeat("word ", 400), ""))
+	}
+	v := s.view(l)
+	require.Equal(t, l.Records[0].Body.Text, v.Messages[0].Text, "what it is about comes first")
+	require.Equal(t, len(l.Records), len(v.Messages)+v.Earlier)
+	_, html, err := v.render(l.Mail.Kind)
+	require.NoError(t, err)
+	require.Less(t, len(html), 100_000, "Gmail hides the rest of longer mails")
+	require.Contains(t, html, "earlier messages are on the page")
+
+	l = letter(bridge.LetterMissed, bob)
+	l.Records = []bridge.Record{said(carol, 1, strings.Repeat("<&>\n", 16_000), "")}
+	v = s.view(l)
+	require.Len(t, v.Messages, 1, "at least one is shown")
+	require.Less(t, len(v.Messages[0].HTML), maxShown)
+}
+
+func TestMessagesAreShownInTheReadersLanguage(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	l := letter(bridge.LetterInvitation, bob)
+	l.To.Lang = "de"
+	l.Records[0].Texts = map[string]bridge.Body{"de": {Text: "Hallo Bob"}}
+	require.Equal(t, "Hallo Bob", s.view(l).Messages[0].Text)
+}
+
+func TestLanguageOfTheSessionStandsIn(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	l := letter(bridge.LetterInvitation, bob)
+	l.Room.Session.Lang = "fr"
+	require.Equal(t, "fr", s.view(l).Printer.Lang())
+}
