@@ -1,0 +1,178 @@
+package bridge_test
+
+import (
+	"testing"
+	"time"
+
+	"mailroom/bridge"
+	"mailroom/store"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// mailbox drains one member's mail lane by hand.
+type mailbox struct {
+	t       *testing.T
+	service *bridge.Service
+	db      *store.Store
+	lane    bridge.Lane
+	planner *bridge.MailPlanner
+}
+
+func newMailbox(t *testing.T, s *bridge.Service, db *store.Store, session, member uuid.UUID) *mailbox {
+	return &mailbox{t, s, db, bridge.Lane{Session: session, Destination: bridge.ToMail(member)}, bridge.NewMailPlanner(s, func() {})}
+}
+
+// step lets the planner look at what is new, and returns its error.
+func (m *mailbox) step() error {
+	records, err := m.service.Log(ctx, m.lane.Session, m.lane.Acked, 100)
+	require.NoError(m.t, err)
+	if len(records) == 0 {
+		return nil
+	}
+	accepted, err := m.planner.Deliver(ctx, m.lane, records)
+	if accepted > 0 {
+		m.lane.Acked = records[accepted-1].Seq
+	}
+	return err
+}
+
+func (m *mailbox) mails() (kinds []bridge.LetterKind) {
+	mails, err := m.db.ListMails(ctx, m.lane.Session, m.lane.Destination.Member())
+	require.NoError(m.t, err)
+	for _, mail := range mails {
+		kinds = append(kinds, mail.Kind)
+	}
+	return kinds
+}
+
+// until steps until the planner has nothing to wait for.
+func (m *mailbox) until() {
+	require.Eventually(m.t, func() bool { return m.step() == nil }, 5*time.Second, 5*time.Millisecond)
+}
+
+func TestAnEmailOnlyRecipientIsInvitedAtOnceAndThenLeftAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		member, _ := room.ByAddress(bob)
+		box := newMailbox(t, s, db, room.Session.ID, member.ID)
+		require.NoError(t, box.step())
+		require.Equal(t, []bridge.LetterKind{bridge.LetterInvitation}, box.mails())
+
+		_, err := post(s, room.Session.ID, by(alice), "are you there?")
+		require.NoError(t, err)
+		var wait *bridge.WaitError
+		require.ErrorAs(t, box.step(), &wait)
+		require.True(t, wait.Until.IsZero(), "who has not answered gets nothing more")
+	})
+}
+
+func TestTheMailFollowsWhenNoNativeInvitationIsAnswered(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		member, _ := room.ByAddress(carol)
+		box := newMailbox(t, s, db, room.Session.ID, member.ID)
+		require.Error(t, box.step())
+		require.Empty(t, box.mails())
+		box.until()
+		require.Equal(t, []bridge.LetterKind{bridge.LetterInvitation}, box.mails())
+	})
+}
+
+func TestTheMailFollowsAtOnceWhenNoAccountExists(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		member, _ := room.ByAddress(carol)
+		for _, e := range member.Endpoints {
+			if e.Address.Network != bridge.Mail {
+				require.NoError(t, s.SetEndpoint(ctx, room.Session.ID, e.Address, bridge.EndpointFailed))
+			}
+		}
+		box := newMailbox(t, s, db, room.Session.ID, member.ID)
+		require.NoError(t, box.step())
+		require.Equal(t, []bridge.LetterKind{bridge.LetterInvitation}, box.mails())
+	})
+}
+
+func TestWhoIsInsideNativelyGetsNoMail(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		member, _ := room.ByAddress(carol)
+		_, _, err := s.Join(ctx, room.Session.ID, bridge.Identity{Via: bridge.Matrix, Address: bridge.MatrixAddress("@carol:example.org")})
+		require.NoError(t, err)
+		box := newMailbox(t, s, db, room.Session.ID, member.ID)
+		_, err = post(s, room.Session.ID, by(alice), "hello")
+		require.NoError(t, err)
+		require.NoError(t, box.step())
+		require.Empty(t, box.mails())
+	})
+}
+
+func TestABurstIsOneMailAndReadingCancelsIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		id := room.Session.ID
+		member, _ := room.ByAddress(bob)
+		box := newMailbox(t, s, db, id, member.ID)
+		require.NoError(t, box.step())
+		_, err := post(s, id, by(bob), "I am here")
+		require.NoError(t, err)
+		for _, text := range []string{"one", "two", "three"} {
+			_, err := post(s, id, by(alice), text)
+			require.NoError(t, err)
+		}
+		require.Error(t, box.step(), "the first unread message sets the deadline")
+		box.until()
+		require.Equal(t, []bridge.LetterKind{bridge.LetterInvitation, bridge.LetterMissed}, box.mails())
+		mails, err := db.ListMails(ctx, id, member.ID)
+		require.NoError(t, err)
+		letter, due, err := s.Letter(ctx, mails[1])
+		require.NoError(t, err)
+		require.True(t, due)
+		require.Len(t, letter.Records, 3, "what others said, the reader's own words not")
+
+		last, err := post(s, id, by(alice), "four")
+		require.NoError(t, err)
+		require.NoError(t, s.MarkRead(ctx, id, by(bob), last.Seq))
+		box.until()
+		require.Len(t, box.mails(), 2)
+		_, due, err = s.Letter(ctx, mails[1])
+		require.NoError(t, err)
+		require.False(t, due, "it was read before it was sent")
+	})
+}
+
+func TestTheInitiatorOfAMailGetsTheirOwnLink(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		box := newMailbox(t, s, db, room.Session.ID, room.Initiator().ID)
+		require.NoError(t, box.step())
+		require.Equal(t, []bridge.LetterKind{bridge.LetterStarted}, box.mails())
+		mails, err := db.ListMails(ctx, room.Session.ID, room.Initiator().ID)
+		require.NoError(t, err)
+		letter, due, err := s.Letter(ctx, mails[0])
+		require.NoError(t, err)
+		require.True(t, due)
+		again, _, err := s.Letter(ctx, mails[0])
+		require.NoError(t, err)
+		require.Equal(t, letter.MessageID, again.MessageID, "every try has the same Message-ID")
+		require.Equal(t, letter.Tokens, again.Tokens)
+	})
+}
+
+func TestUnsubscribingEndsMailsOnly(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		id := room.Session.ID
+		member, _ := room.ByAddress(bob)
+		token, err := s.Token(ctx, id, member.ID, bridge.RightUnsubscribe)
+		require.NoError(t, err)
+		require.NoError(t, s.Unsubscribe(ctx, token))
+		box := newMailbox(t, s, db, id, member.ID)
+		require.NoError(t, box.step())
+		require.Empty(t, box.mails())
+		_, err = post(s, id, by(bob), "still talking")
+		require.NoError(t, err)
+	})
+}
