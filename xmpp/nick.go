@@ -18,7 +18,7 @@ const MaxNick = 60
 // foldNick is the form in which nicks are compared: two that look alike but
 // for case or compatibility forms are the same.
 func foldNick(nick string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(nick))))
+	return strings.TrimSpace(norm.NFKC.String(cases.Fold().String(norm.NFKC.String(nick))))
 }
 
 // safeNick makes a nick of a display name that every server lets through as

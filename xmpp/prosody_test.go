@@ -1,20 +1,27 @@
 package xmpp
 
 import (
+	"errors"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	client "github.com/xmppo/go-xmpp"
 
 	"mailroom/bridge"
 )
 
 func TestProsodyBringsAConversation(t *testing.T) {
 	w := newWorld(t)
-	bob, carol := w.login("bob@example.org/phone"), w.login("carol@example.org/laptop")
 	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	bob, carol := w.login("bob@example.org/phone", id), w.login("carol@example.org/laptop", id)
 	w.say(id, 1, "Who brings the cheese?", time.Now())
-	for _, c := range []*client{bob, carol} {
+	for _, c := range []*person{bob, carol} {
 		invited := c.next(1)[0]
 		require.NotNil(t, invited.child(nsConference, "x"), "XEP-0249")
 		require.NotNil(t, invited.child(nsMUCUser, "x").child(nsMUCUser, "invite"), "XEP-0045 §7.8.2")
@@ -22,7 +29,8 @@ func TestProsodyBringsAConversation(t *testing.T) {
 	require.Eventually(t, func() bool { return w.endpoint(id, 2) == bridge.EndpointInvited }, patience, time.Millisecond)
 
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
+	self := bob.sees("presence /alice", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")[1]
+	require.Equal(t, "join-1", self.attr("id"))
 	carol.join(id, "Carol")
 	carol.sees("presence /alice", "presence /Bob", "presence /Carol 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
 	bob.sees("presence /Carol")
@@ -37,4 +45,185 @@ func TestProsodyBringsAConversation(t *testing.T) {
 	carol.sees("message /Bob: I do", "message /alice: Fine <3 & 'thanks'")
 	bob.quiet()
 	carol.quiet()
+}
+
+// SPEC F2, from the same server and from another one.
+func TestProsodyStrangersMeetTheSameAnswerEverywhere(t *testing.T) {
+	w := newWorld(t)
+	known := w.start("Secret", "alice@client.com", "xmpp:bob@example.org")
+	for _, name := range []string{"mallory@example.org/x", "mallory@other.test/x"} {
+		stranger := w.login(name, uuid.Nil)
+		var answers []string
+		for _, room := range []string{known.String(), "0e0b8b9c-8e5f-4b4e-9c6f-0123456789ab", "lobby"} {
+			at := room + "@" + component
+			stranger.write("<presence to='%s/M' id='1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", at)
+			stranger.write("<message to='%s' id='2' type='groupchat'><body>hello?</body></message>", at)
+			stranger.write("<iq to='%s' id='3' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>", at)
+			stranger.write("<iq to='%s/alice' id='4' type='get'><ping xmlns='urn:xmpp:ping'/></iq>", at)
+			got := tellAll(stranger.next(4))
+			slices.Sort(got) // rooms are served side by side
+			answers = append(answers, strings.Join(got, "\n"))
+		}
+		require.Contains(t, answers[0], "presence error /M registration-required")
+		require.Equal(t, answers[0], answers[1])
+		require.Equal(t, answers[0], answers[2])
+		stranger.quiet()
+	}
+}
+
+func TestProsodyBringsAMemberOfAnotherServer(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:carol@other.test", "xmpp:bob@example.org")
+	carol, bob := w.login("carol@other.test/far", id), w.login("bob@example.org/near", id)
+	carol.next(1) // the invitation
+	carol.join(id, "Carol")
+	carol.sees("presence /alice", "presence /Carol 110 170", "message subject=Picnic")
+	bob.next(1)
+	bob.join(id, "Bob")
+	for _, p := range bob.sees("presence /alice", "presence /Carol", "presence /Bob 110 170", "message subject=Picnic") {
+		require.NotContains(t, p.String(), "other.test/far", "no real address is shown among strangers")
+	}
+	carol.sees("presence /Bob")
+	carol.say(id, "from afar")
+	bob.sees("message /Carol: from afar")
+}
+
+// Nothing that was said while the server was away is missing or comes twice,
+// for one who joins again and asks for it as clients do.
+func TestProsodyRestartLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	began := time.Now().UTC().Format(time.RFC3339)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	bob := w.login("bob@example.org/phone", id)
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	w.say(id, 1, "before", time.Now())
+	bob.sees("message /alice: before")
+
+	w.command(t, "kill prosody")
+	for i := range 150 {
+		w.say(id, 1, strconv.Itoa(i), time.Now())
+	}
+	w.command(t, "start prosody")
+	w.awaitLink()
+	again := w.login("bob@example.org/phone", id)
+	again.write("<presence to='%s@%s/Bob'><x xmlns='http://jabber.org/protocol/muc'><history since='%s'/></x></presence>", id, component, began)
+	want := []string{"before"}
+	for i := range 150 {
+		want = append(want, strconv.Itoa(i))
+	}
+	require.Equal(t, want, again.texts(t, 151))
+	require.Eventually(t, func() bool { return w.done(id) }, 10*time.Second, time.Millisecond)
+	w.say(id, 1, "after", time.Now())
+	require.Equal(t, []string{"after"}, again.texts(t, 1))
+}
+
+// A bridge that was killed goes on with the rooms as they were.
+func TestProsodyRoomsGoOnAfterARestartOfTheBridge(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	bob := w.login("bob@example.org/phone", id)
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	w.stop()
+	w.say(id, 1, "while the bridge was down", time.Now())
+	w.begin()
+	bob.sees("message /alice: while the bridge was down")
+	bob.write("<iq type='get' id='p' to='%s@%s/Bob'><ping xmlns='urn:xmpp:ping'/></iq>", id, component)
+	bob.sees("iq result /Bob")
+	bob.say(id, "I saw that")
+	bob.sees("message /Bob: I saw that")
+}
+
+// A client that is gone without a word bounces, and is out.
+func TestProsodyTellsOfAClientThatVanished(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	_, _, _, err := w.Enter(t.Context(), id, parseJID("carol@example.org/gone").identity(), "carol@example.org/gone", "Carol")
+	require.NoError(t, err)
+	w.say(id, 1, "anybody?", time.Now())
+	require.Eventually(t, func() bool {
+		list, err := w.Occupants(t.Context(), id)
+		return err == nil && len(list) == 0
+	}, 10*time.Second, time.Millisecond)
+}
+
+func TestProsodyTellsOfAnInvitationToNobody(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:nobody@example.org", "xmpp:somebody@nowhere.test")
+	for _, number := range []int{2, 3} {
+		require.Eventually(t, func() bool { return w.endpoint(id, number) == bridge.EndpointFailed }, 10*time.Second, time.Millisecond)
+	}
+}
+
+// The greatest stanza that we write passes the limit of Prosody.
+func TestProsodyTakesTheLongestMessage(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Long", "alice@client.com", "xmpp:bob@example.org")
+	bob := w.login("bob@example.org/phone", id)
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	w.say(id, 1, strings.Repeat("'", bridge.MaxBody), time.Now())
+	w.say(id, 1, "short", time.Now())
+	require.Equal(t, "short", bob.texts(t, 2)[1])
+}
+
+// slixmpp's own idea of a MUC, not ours.
+func TestProsodySlixmppTalks(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	host, port, _ := strings.Cut(w.Client, ":")
+	room := id.String() + "@" + component
+	out, err := exec.Command("/usr/bin/python3", "testdata/talk.py", "bob@example.org/slix", password, host, port, room, "Bob").Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Log(string(failed.Stderr))
+	}
+	require.NoError(t, err)
+	require.Equal(t, strings.Join([]string{
+		"room {('conference', 'text', None, 'Picnic')}",
+		"codes [100, 110, 170]",
+		"roster ['Bob', 'alice']",
+		"self-ping ok",
+		"heard Bob hello from slixmpp",
+		"outside not-acceptable",
+		"stranger registration-required",
+		"",
+	}, "\n"), string(out))
+}
+
+// go-xmpp writes and reads a room in its own way.
+func TestProsodyGoXMPPTalks(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	w.say(id, 1, "welcome", time.Now())
+	room := id.String() + "@" + component
+	c, err := client.Options{
+		Host: w.Client, User: "bob@example.org", Password: password, Resource: "go",
+		NoTLS: true, InsecureAllowUnencryptedAuth: true, DialTimeout: 5 * time.Second,
+	}.NewClient()
+	require.NoError(t, err)
+	_, err = c.JoinMUC(room, "Bob", client.NoHistory, 0, nil)
+	require.NoError(t, err)
+	hears := func(nick, text string) {
+		t.Helper()
+		for {
+			stanza, err := c.Recv()
+			require.NoError(t, err)
+			if chat, ok := stanza.(client.Chat); ok && chat.Type == "groupchat" && chat.Text != "" {
+				require.Equal(t, []string{room + "/" + nick, text}, []string{chat.Remote, chat.Text})
+				return
+			}
+		}
+	}
+	hears("alice", "welcome")
+	_, err = c.Send(client.Chat{Remote: room, Type: "groupchat", Text: "hello from go-xmpp"})
+	require.NoError(t, err)
+	hears("Bob", "hello from go-xmpp")
+	w.say(id, 1, "well said", time.Now())
+	hears("alice", "well said")
+	require.NoError(t, c.Close())
 }

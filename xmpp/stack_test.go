@@ -131,6 +131,7 @@ type world struct {
 	*prosody
 	t         *testing.T
 	connected chan struct{} // one for each time that the link works
+	stop      func()
 }
 
 func newWorld(t *testing.T) *world {
@@ -141,16 +142,15 @@ func newWorld(t *testing.T) *world {
 }
 
 // begin runs a new component, as a bridge that was started again would.
-func (w *world) begin() (stop func()) {
+func (w *world) begin() {
 	component, err := New(Config{
 		Component: component, Server: w.prosody.Component, Secret: secret, Domains: []string{"example.org"},
 		OnConnect: func() { w.connected <- struct{}{} },
-	}, w.memory, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	}, w.memory, slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	require.NoError(w.t, err)
-	stop = runComponent(component, w.memory)
-	w.t.Cleanup(stop)
+	w.stop = runComponent(component, w.memory)
+	w.t.Cleanup(w.stop)
 	w.awaitLink()
-	return stop
 }
 
 func (w *world) awaitLink() {
@@ -162,18 +162,20 @@ func (w *world) awaitLink() {
 	}
 }
 
-// client is a real client, slixmpp, that a test speaks through.
-type client struct {
-	t     *testing.T
-	jid   string // full
-	stdin io.WriteCloser
+// person is a real client, slixmpp, that a test speaks through.
+type person struct {
+	t       *testing.T
+	jid     string // full
+	session uuid.UUID
+	stdin   io.WriteCloser
 
 	mu    sync.Mutex
 	inbox []*element
 }
 
-// login connects a client; name is a full JID.
-func (w *world) login(name string) *client {
+// login connects a client, which listens to one session's room; name is a full
+// JID. The zero id means every room.
+func (w *world) login(name string, id uuid.UUID) *person {
 	w.t.Helper()
 	address := w.Client
 	if strings.Contains(name, "@other.test") {
@@ -181,7 +183,7 @@ func (w *world) login(name string) *client {
 	}
 	host, port, _ := strings.Cut(address, ":")
 	process := exec.Command("/usr/bin/python3", "testdata/client.py", name, password, host, port)
-	c := &client{t: w.t}
+	c := &person{t: w.t, session: id}
 	var err error
 	c.stdin, err = process.StdinPipe()
 	require.NoError(w.t, err)
@@ -203,7 +205,7 @@ func (w *world) login(name string) *client {
 
 // listen keeps what comes from the rooms. A client speaks jabber:client, which
 // is ours by another name.
-func (c *client) listen(lines *bufio.Scanner) {
+func (c *person) listen(lines *bufio.Scanner) {
 	for lines.Scan() {
 		var text string
 		if json.Unmarshal(lines.Bytes(), &text) != nil {
@@ -211,12 +213,16 @@ func (c *client) listen(lines *bufio.Scanner) {
 		}
 		text = strings.ReplaceAll(text, "jabber:client", nsComponent)
 		e, err := newParser(strings.NewReader("<stream xmlns='" + nsComponent + "'>" + text)).afterHeader()
-		if err == nil && parseJID(e.attr("from")).domain == component {
+		if err == nil && c.listensTo(parseJID(e.attr("from"))) {
 			c.mu.Lock()
 			c.inbox = append(c.inbox, e)
 			c.mu.Unlock()
 		}
 	}
+}
+
+func (c *person) listensTo(from jid) bool {
+	return from.domain == component && (c.session == uuid.Nil || from.local == "" || from.session() == c.session)
 }
 
 func (p *parser) afterHeader() (*element, error) {
@@ -226,14 +232,14 @@ func (p *parser) afterHeader() (*element, error) {
 	return p.next()
 }
 
-func (c *client) write(format string, args ...any) {
+func (c *person) write(format string, args ...any) {
 	c.t.Helper()
 	_, err := fmt.Fprintf(c.stdin, format+"\n", args...)
 	require.NoError(c.t, err)
 }
 
 // next takes the next n stanzas that came.
-func (c *client) next(n int) []*element {
+func (c *person) next(n int) []*element {
 	c.t.Helper()
 	var got []*element
 	require.Eventually(c.t, func() bool {
@@ -248,7 +254,7 @@ func (c *client) next(n int) []*element {
 	return got[:n]
 }
 
-func (c *client) sees(lines ...string) []*element {
+func (c *person) sees(lines ...string) []*element {
 	c.t.Helper()
 	got := c.next(len(lines))
 	require.Equal(c.t, lines, tellAll(got), "what %s sees", c.jid)
@@ -257,17 +263,30 @@ func (c *client) sees(lines ...string) []*element {
 
 // quiet demands that nothing came that was not looked at: a ping to the
 // component would be answered after it.
-func (c *client) quiet() {
+func (c *person) quiet() {
 	c.t.Helper()
 	c.write("<iq type='get' id='q' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", component)
 	c.sees("iq result")
 }
 
-func (c *client) join(id uuid.UUID, nick string) {
+func (c *person) join(id uuid.UUID, nick string) {
 	c.write("<presence to='%s@%s/%s' id='join-1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", id, component, nick)
 }
 
-func (c *client) say(id uuid.UUID, text string) {
+func (c *person) say(id uuid.UUID, text string) {
 	message := uuid.NewString()
 	c.write("<message type='groupchat' to='%s@%s' id='%s'><body>%s</body><origin-id xmlns='urn:xmpp:sid:0' id='%[3]s'/></message>", id, component, message, text)
+}
+
+// texts are the bodies of the next n messages that people said in the room.
+func (c *person) texts(t *testing.T, n int) []string {
+	t.Helper()
+	var texts []string
+	for len(texts) < n {
+		e := c.next(1)[0]
+		if body := e.child(nsComponent, "body"); body != nil && e.attr("type") == "groupchat" {
+			texts = append(texts, body.text)
+		}
+	}
+	return texts
 }
