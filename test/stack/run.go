@@ -19,17 +19,25 @@ import (
 // to do next, and waits until it is told to end.
 func run(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("run", flag.ExitOnError)
-	binary := flags.String("mailroom", "./mailroom", "the mailroom program")
+	var programs trialPrograms
+	flags.StringVar(&programs.mailroom, "mailroom", "./mailroom", "the mailroom program")
+	flags.StringVar(&programs.dendrite, "dendrite", "", "the Dendrite program (default: beside this one)")
 	dir := flags.String("dir", "local", "folder for everything that is written")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	return try(ctx, *binary, *dir, wellKnownPorts, os.Stdout)
+	return try(ctx, programs, *dir, wellKnownPorts, os.Stdout)
+}
+
+// trialPrograms are the files to run.
+type trialPrograms struct {
+	mailroom string
+	dendrite string // empty: beside the stack
 }
 
 // try runs a trial in dir until the context is done. The next steps go to the
 // output.
-func try(ctx context.Context, binary, dir string, ports trialPorts, output io.Writer) (err error) {
+func try(ctx context.Context, programs trialPrograms, dir string, ports trialPorts, output io.Writer) (err error) {
 	if err := ports.probeMailroom(); err != nil {
 		return err
 	}
@@ -37,7 +45,7 @@ func try(ctx context.Context, binary, dir string, ports trialPorts, output io.Wr
 	if err != nil {
 		return err
 	}
-	program, err := newMailroomProgram(t, binary)
+	program, err := newMailroomProgram(t, programs.mailroom)
 	if err != nil {
 		return err
 	}
@@ -45,7 +53,7 @@ func try(ctx context.Context, binary, dir string, ports trialPorts, output io.Wr
 		return err
 	}
 	fmt.Fprintln(output, "Starting Dendrite, Prosody and Mailroom")
-	peers, err := t.newPeers(ctx)
+	peers, err := t.newPeers(ctx, programs.dendrite)
 	if err != nil {
 		return err
 	}

@@ -109,10 +109,13 @@ func (t *trial) writeConfig() error {
 }
 
 // newPeers prepares the servers around mailroom.
-func (t *trial) newPeers(ctx context.Context) (*stack, error) {
+func (t *trial) newPeers(ctx context.Context, dendrite string) (*stack, error) {
 	config := Config{
 		Dir: t.Dir, Domain: t.Domain,
-		Dendrite: DendriteConfig{Enabled: true, Port: t.Ports.Dendrite, Registrations: []string{t.file("registration.yaml")}},
+		Dendrite: DendriteConfig{
+			Enabled: true, Binary: dendrite, Port: t.Ports.Dendrite,
+			Registrations: []string{t.file("registration.yaml")},
+		},
 		Prosody: ProsodyConfig{
 			Enabled: true, ClientPort: t.Ports.Client, ComponentPort: t.Ports.Component,
 			Components: []Component{{Name: "rooms." + t.Domain, Secret: t.Secrets.Component}},
