@@ -64,7 +64,11 @@ func (s *Sender) view(l bridge.Letter) view {
 		IconURL: s.settings.page + "/i/" + l.Tokens.Icon + ".png",
 	}
 	v.Subject = sessionSubject(l.Room, p)
-	v.Others = strings.Join(names(l.Room, others(l.Room, initiator.ID, l.To.ID)), ", ")
+	present := others(l.Room, l.To.ID)
+	if l.Mail.Kind == bridge.LetterInvitation { // it names the initiator anyway
+		present = others(l.Room, l.To.ID, initiator.ID)
+	}
+	v.Others = strings.Join(names(l.Room, present), ", ")
 	if l.Mail.Kind == bridge.LetterStarted {
 		v.Invited = people(l.Room, others(l.Room, l.To.ID))
 	}

@@ -66,6 +66,21 @@ func TestLettersDoNotTrack(t *testing.T) {
 	}
 }
 
+// SpamAssassin takes HTML of up to 3200 bytes that has a picture for a mail that is but a picture (HTML_IMAGE_ONLY_32 and
+// its like give 2 points and more).
+func TestShortMailsAreNoPictureMails(t *testing.T) {
+	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
+	for _, kind := range []bridge.LetterKind{bridge.LetterInvitation, bridge.LetterMissed, bridge.LetterStarted, bridge.LetterConfirm} {
+		l := letter(kind, bob)
+		token := strings.Repeat("t", bridge.TokenLength)
+		l.Tokens = bridge.Tokens{Join: token, Reply: token, Unsubscribe: token, Icon: token, Confirm: token}
+		l.Records = []bridge.Record{said(alice, 0, "Hi", "")}
+		_, html, err := s.view(l).render(kind)
+		require.NoError(t, err)
+		require.True(t, len(html) > 3200 || !strings.Contains(html, "<img"), "%s has %d bytes", kind, len(html))
+	}
+}
+
 func TestWhatPeopleWriteStaysText(t *testing.T) {
 	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
 	l := letter(bridge.LetterInvitation, bob)
