@@ -68,23 +68,18 @@ func (v *visit) state() roomState {
 // followSession gives a reader what comes after their position: as a stream of events, or, with ?wait=, as one answer for
 // those whom no stream reaches.
 func (s *Server) followSession(w http.ResponseWriter, r *http.Request) {
-	waits(w)
 	v, ok := s.enter(w, r)
 	if !ok {
 		return
 	}
-	if !s.streams.enter(v.by.Grant) {
-		w.Header().Set("Retry-After", "30")
-		s.refuse(w, r, &bridge.Error{Code: bridge.TooMany, Message: "Too many pages of this conversation are open."})
-		return
-	}
-	defer s.streams.exit(v.by.Grant)
 	f := &follower{server: s, request: r, visit: v, after: position(r)}
-	if wait := r.URL.Query().Get("wait"); wait != "" {
-		f.poll(w, min(time.Duration(seqOf(wait))*time.Second, maxWait))
-		return
+	follow := f.stream
+	if r.URL.Query().Has("wait") {
+		follow = f.poll
 	}
-	f.stream(w)
+	if err := follow(w); err != nil {
+		s.refuse(w, r, err)
+	}
 }
 
 // position is where the reader is in the log. The header is that of a browser's own resume, and newer than the address.
@@ -127,11 +122,14 @@ type batch struct {
 	Entries []entry `json:"entries"`
 }
 
-// poll answers as soon as there is something, at the latest after wait.
-func (f *follower) poll(w http.ResponseWriter, wait time.Duration) {
-	control := http.NewResponseController(w)
-	// What cannot be set keeps the server's own deadline, which is longer than the longest wait.
-	_ = control.SetWriteDeadline(time.Now().Add(wait + writeTime))
+// poll answers as soon as there is something, at the latest after ?wait= seconds.
+func (f *follower) poll(w http.ResponseWriter) error {
+	leave, err := f.server.occupy(w, f.visit.me.ID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	wait := min(time.Duration(seqOf(f.request.URL.Query().Get("wait")))*time.Second, maxWait)
 	changed, cancel := f.server.service.Subscribe(f.visit.id)
 	defer cancel()
 	ctx, stop := context.WithTimeout(f.request.Context(), wait)
@@ -140,11 +138,10 @@ func (f *follower) poll(w http.ResponseWriter, wait time.Duration) {
 	for err == nil && len(entries) == 0 && f.wait(ctx, changed) {
 		entries, err = f.next()
 	}
-	if err != nil {
-		f.server.refuse(w, f.request, err)
-		return
+	if err == nil {
+		writeJSON(w, http.StatusOK, batch{f.visit.state(), entries})
 	}
-	writeJSON(w, http.StatusOK, batch{f.visit.state(), entries})
+	return err
 }
 
 func (f *follower) wait(ctx context.Context, changed <-chan struct{}) bool {
@@ -157,61 +154,95 @@ func (f *follower) wait(ctx context.Context, changed <-chan struct{}) bool {
 	return false
 }
 
-// stream sends events until the reader goes, may no longer read, or the server stops.
+// stream sends, beside what Server.stream does:
 //
-//	hello  once, at the beginning: the stream gets through
-//	room   {subject, people, writable}, at the beginning and when it has changed
+//	room   {me, subject, people, writable}, at the beginning and when it has changed
 //	entry  an entry; its id is its seq
-//	ping   every pingTime
-//	gone   the reader may not read this session any more; nothing follows
-func (f *follower) stream(w http.ResponseWriter) {
-	events := newEventWriter(w)
-	changed, cancel := f.server.service.Subscribe(f.visit.id)
-	defer cancel()
-	f.server.meters.streams.Inc()
-	defer f.server.meters.streams.Dec()
-	ping := time.NewTicker(pingTime)
-	defer ping.Stop()
-	events.write("hello", "", f.visit.room.Session.Head)
-	events.write("room", "", f.visit.state())
-	for events.err == nil && f.forward(events) {
-		select {
-		case <-changed:
-		case <-ping.C: // also the floor below lost hints
-			events.write("ping", "", f.after)
-		case <-f.request.Context().Done():
-			return
-		case <-f.server.stopping:
-			return
-		}
-	}
+func (f *follower) stream(w http.ResponseWriter) error {
+	told := int64(-1)
+	return f.server.stream(w, f.request, f.visit.id, f.visit.me.ID, func(events *eventWriter) error {
+		return f.forward(events, &told)
+	})
 }
 
-// forward sends everything that is new, and says if the stream goes on.
-func (f *follower) forward(events *eventWriter) bool {
-	version := f.visit.room.Session.ACLVersion
+// forward sends everything that is new; told is the version of the room that the reader has.
+func (f *follower) forward(events *eventWriter, told *int64) error {
 	for events.err == nil {
 		entries, err := f.next()
-		if bridge.CodeOf(err) == bridge.NotFound {
-			events.write("gone", "", nil)
-			return false
-		}
 		if err != nil {
-			f.server.log.Warn("a stream broke off", "session", f.visit.id, "error", err)
-			return false
+			return err
 		}
-		if f.visit.room.Session.ACLVersion != version {
-			version = f.visit.room.Session.ACLVersion
+		if version := f.visit.room.Session.ACLVersion; version != *told {
+			*told = version
 			events.write("room", "", f.visit.state())
 		}
 		for _, e := range entries {
 			events.write("entry", strconv.FormatInt(e.Seq, 10), e)
 		}
 		if len(entries) == 0 {
-			return true
+			break
 		}
 	}
-	return false
+	return nil
+}
+
+// occupy takes one of the places that a reader has for streams and polls; the answer may take its time.
+func (s *Server) occupy(w http.ResponseWriter, reader uuid.UUID) (leave func(), err error) {
+	if !s.streams.enter(reader) {
+		w.Header().Set("Retry-After", "30")
+		return nil, &bridge.Error{Code: bridge.TooMany, Message: "Too many streams are open for this member. Close some of them."}
+	}
+	waits(w)
+	return func() { s.streams.exit(reader) }, nil
+}
+
+// stream sends events until the reader goes, may no longer read, or the server stops:
+//
+//	hello  once, at the beginning: the stream gets through
+//	ping   every pingTime
+//	gone   the reader may not read this session any more; nothing follows
+//
+// forward sends what is new; it is called at the beginning and whenever there may be something. An error is returned only
+// while nothing was sent yet.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, session, reader uuid.UUID, forward func(*eventWriter) error) error {
+	leave, err := s.occupy(w, reader)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	s.meters.streams.Inc()
+	defer s.meters.streams.Dec()
+	changed, cancel := s.service.Subscribe(session)
+	defer cancel()
+	ping := time.NewTicker(pingTime)
+	defer ping.Stop()
+	events := newEventWriter(w)
+	events.write("hello", "", nil)
+	for events.err == nil && s.forward(session, events, forward) {
+		select {
+		case <-changed:
+		case <-ping.C: // also the floor below lost hints
+			events.write("ping", "", nil)
+		case <-r.Context().Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		}
+	}
+	return nil
+}
+
+// forward says if the stream goes on.
+func (s *Server) forward(session uuid.UUID, events *eventWriter, forward func(*eventWriter) error) bool {
+	err := forward(events)
+	if bridge.CodeOf(err) == bridge.NotFound {
+		events.write("gone", "", nil)
+		return false
+	}
+	if err != nil {
+		s.log.Warn("a stream broke off", "session", session, "error", err)
+	}
+	return err == nil
 }
 
 // eventWriter writes server-sent events (HTML, section 9.2). After an error it writes nothing more.
