@@ -131,24 +131,12 @@ func (h smarthost) startTLS(ctx context.Context, conn net.Conn) (net.Conn, error
 		return nil, err
 	}
 	text := textproto.NewConn(conn)
-	_, greeting, err := text.ReadResponse(220)
+	greeting, offered, err := h.greet(text)
 	if err != nil {
-		return nil, fmt.Errorf("greeting of %s: %w", h.host, err)
-	}
-	if err := text.PrintfLine("EHLO %s", h.helloName); err != nil {
 		return nil, err
 	}
-	_, offers, err := text.ReadResponse(250)
-	var answer *textproto.Error
-	if err != nil && !errors.As(err, &answer) { // an old server that knows no EHLO is greeted again, with HELO
-		return nil, fmt.Errorf("EHLO to %s: %w", h.host, err)
-	}
-	offered := err == nil && offersStartTLS(offers)
 	if offered {
-		if err := text.PrintfLine("STARTTLS"); err != nil {
-			return nil, err
-		}
-		if _, _, err := text.ReadResponse(220); err != nil {
+		if err := command(text, 220, "STARTTLS"); err != nil {
 			return nil, fmt.Errorf("STARTTLS with %s: %w", h.host, err)
 		}
 	}
@@ -158,14 +146,44 @@ func (h smarthost) startTLS(ctx context.Context, conn net.Conn) (net.Conn, error
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	if offered {
-		if conn, err = h.handshake(ctx, conn, !h.loopback()); err != nil {
-			return nil, err
-		}
-	} else if h.user != "" && !h.loopback() {
-		return nil, fmt.Errorf("%s offers no STARTTLS, and the password must not be sent in the clear; use smtps:// or another port", h.host)
+	switch {
+	case offered:
+		conn, err = h.handshake(ctx, conn, !h.loopback())
+	case h.user != "" && !h.loopback():
+		err = fmt.Errorf("%s offers no STARTTLS, and the password must not be sent in the clear; use smtps:// or another port", h.host)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return greeted(conn, greeting), nil
+}
+
+// greet reads the server's greeting and asks if it offers STARTTLS.
+func (h smarthost) greet(text *textproto.Conn) (greeting string, offered bool, err error) {
+	_, greeting, err = text.ReadResponse(220)
+	if err != nil {
+		return "", false, fmt.Errorf("greeting of %s: %w", h.host, err)
+	}
+	if err := text.PrintfLine("EHLO %s", h.helloName); err != nil {
+		return "", false, err
+	}
+	_, offers, err := text.ReadResponse(250)
+	var answer *textproto.Error
+	if errors.As(err, &answer) { // an old server that knows no EHLO; go-smtp's client says HELO then
+		return greeting, false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("EHLO to %s: %w", h.host, err)
+	}
+	return greeting, offersStartTLS(offers), nil
+}
+
+func command(text *textproto.Conn, expected int, line string) error {
+	if err := text.PrintfLine("%s", line); err != nil {
+		return err
+	}
+	_, _, err := text.ReadResponse(expected)
+	return err
 }
 
 func offersStartTLS(offers string) bool {

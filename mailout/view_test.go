@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mailroom/bridge"
+	"mailroom/content"
 	"mailroom/locales"
 
 	"github.com/stretchr/testify/require"
@@ -122,6 +123,10 @@ func TestMessagesAreShownInTheReadersLanguage(t *testing.T) {
 	l.To.Lang = "de"
 	l.Records[0].Texts = map[string]bridge.Body{"de": {Text: "Hallo Bob"}}
 	require.Equal(t, "Hallo Bob", s.view(l).Messages[0].Text)
+}
+
+func TestWhatContentMakesFitsTheLog(t *testing.T) {
+	require.LessOrEqual(t, max(content.MaxText, content.MaxSafeHTML), bridge.MaxBody)
 }
 
 func TestLanguageOfTheSessionStandsIn(t *testing.T) {
