@@ -1,0 +1,74 @@
+package harness
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// chromium is one running browser for all tests of a package; each Browser has a profile of its own in it.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	stop func()
+	err  error
+}
+
+func startChromium() {
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox)...)
+	ctx, end := chromedp.NewContext(allocator)
+	chromium.ctx, chromium.stop = ctx, func() { end(); stop() }
+	chromium.err = chromedp.Do(ctx)
+}
+
+func closeChromium() {
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+}
+
+// Browser is a person who has the page open in Chromium.
+type Browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// NewBrowser opens the link of a mail, and presses the button.
+func NewBrowser(t *testing.T, link string) *Browser {
+	t.Helper()
+	chromium.once.Do(startChromium)
+	require.NoError(t, chromium.err, "chromium does not start: apt-get install chromium")
+	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	b := &Browser{t, ctx}
+	b.do(chromedp.Navigate(link), chromedp.Click(chromedp.CSS("form .button")), chromedp.WaitVisible(chromedp.CSS("#composer")))
+	return b
+}
+
+func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	require.NoError(b.t, chromedp.Do(ctx, steps...))
+}
+
+// Say types a text and presses the button.
+func (b *Browser) Say(text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), text), chromedp.Click(chromedp.CSS("#send")))
+}
+
+// Seen is what was said, as the page shows it: without what the server has not confirmed yet.
+func (b *Browser) Seen() []string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	texts, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](
+		`[...document.querySelectorAll("#entries > .message[data-seq] .text")].map((e) => e.textContent.trim())`))
+	require.NoError(b.t, err)
+	return texts
+}

@@ -1,0 +1,137 @@
+package harness
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/smtp"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mailroom/mailin/dnstest"
+)
+
+// Alice may start sessions. Her domain is nobody's here; it signs its mails and forbids all others in its name.
+const Alice = "alice@company.test"
+
+// Bob has only email.
+const Bob = "bob@mailbox.test"
+
+// Correspondent is a person with a mailbox, at a domain whose server signs what they write.
+type Correspondent struct {
+	Address string
+	Name    string
+
+	site   *Site
+	signer *dnstest.Signer
+	t      *testing.T
+}
+
+// NewCorrespondent makes a person with a mailbox, and their domain with its key known.
+func (s *Site) NewCorrespondent(t *testing.T, address, name string) *Correspondent {
+	t.Helper()
+	_, domain, _ := strings.Cut(address, "@")
+	c := &Correspondent{Address: address, Name: name, site: s, signer: dnstest.NewSigner(t, domain, "mail"), t: t}
+	s.dns.Set(domain, "MX 10 mx."+domain)
+	s.dns.Set("_dmarc."+domain, "TXT v=DMARC1; p=reject")
+	s.dns.Set(c.signer.Name(), c.signer.Record())
+	return c
+}
+
+// Letter is a mail that was written. It can be sent again and again, as a mail server does that got no answer.
+type Letter struct {
+	from string
+	to   []string // of the envelope: those of our own domain
+	text string
+}
+
+// Write writes and signs a mail. Of those it is to, only the addresses of Mailroom get it from here.
+func (c *Correspondent) Write(subject, text string, to ...string) Letter {
+	return c.write(c.header(subject, to), text, to)
+}
+
+// Answer writes and signs an answer to a mail, above its text.
+func (c *Correspondent) Answer(m Mail, text string) Letter {
+	to := []string{m.ReplyTo}
+	header := c.header("Re: "+m.Subject, to) + "In-Reply-To: " + m.MessageID + "\r\nReferences: " + m.MessageID + "\r\n"
+	quoted := "> " + strings.ReplaceAll(strings.TrimSpace(m.Text), "\n", "\n> ")
+	return c.write(header, text+"\n\nOn Monday Mailroom wrote:\n"+quoted+"\n", to)
+}
+
+func (c *Correspondent) header(subject string, to []string) string {
+	_, domain, _ := strings.Cut(c.Address, "@")
+	return fmt.Sprintf("From: %s <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\n", c.Name, c.Address,
+		strings.Join(to, ", "), subject, time.Now().Format(time.RFC1123Z), rand.Text(), domain)
+}
+
+func (c *Correspondent) write(header, text string, to []string) Letter {
+	l := Letter{from: c.Address, text: header + "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
+		strings.ReplaceAll(text, "\n", "\r\n") + "\r\n"}
+	l.text = c.signer.Sign(c.t, l.text)
+	for _, address := range to {
+		if strings.HasSuffix(address, "@"+MailDomain) {
+			l.to = append(l.to, address)
+		}
+	}
+	return l
+}
+
+// Unsigned is the letter as somebody else would send it, who has not the key.
+func (l Letter) Unsigned() Letter {
+	l.text = l.text[strings.Index(l.text, "From: "):]
+	return l
+}
+
+// Send hands a letter to Mailroom: nil means that it was answered with 250. An answer of SMTP is a *textproto.Error.
+func (s *Site) Send(l Letter) error {
+	client, err := smtp.Dial(s.smtp.Address)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Mail(l.from); err != nil {
+		return err
+	}
+	for _, to := range l.to {
+		if err := client.Rcpt(to); err != nil {
+			return err
+		}
+	}
+	data, err := client.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := data.Write([]byte(l.text)); err != nil {
+		return err
+	}
+	return data.Close()
+}
+
+// Mails are those that the person has got.
+func (c *Correspondent) Mails() []Mail { return c.site.Sink.Mails(c.Address) }
+
+// Mail waits for the mail with this number, counted from 0.
+func (c *Correspondent) Mail(t *testing.T, number int) Mail {
+	t.Helper()
+	var mails []Mail
+	Eventually(t, func() error {
+		if mails = c.Mails(); len(mails) <= number {
+			return fmt.Errorf("%s has got %d mails and waits for one more", c.Address, len(mails))
+		}
+		return nil
+	})
+	return mails[number]
+}
+
+// saying is what tests let people say: a name and a number, so that each is said once and is found in any text.
+var saying = regexp.MustCompile(`\b[a-z]+-\d+\b`)
+
+// Seen is what the person has read in their mails, in the order in which it stands there.
+func (c *Correspondent) Seen() []string {
+	var seen []string
+	for _, m := range c.Mails() {
+		seen = append(seen, saying.FindAllString(m.Text, -1)...)
+	}
+	return seen
+}

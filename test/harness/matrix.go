@@ -1,0 +1,212 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ghostPrefix begins the user IDs of the people whom Mailroom brings into a room.
+const ghostPrefix = "@mailroom_"
+
+// MatrixUser is a person with a Matrix client.
+type MatrixUser struct {
+	ID string
+
+	base  string
+	token string
+
+	mu      sync.Mutex
+	invites map[string]string // room ID by the room's name
+}
+
+// MatrixEvent is one event in a room.
+type MatrixEvent struct {
+	ID      string `json:"event_id"`
+	Sender  string `json:"sender"`
+	Type    string `json:"type"`
+	Content struct {
+		MsgType string `json:"msgtype"`
+		Body    string `json:"body"`
+		Name    string `json:"name"`
+	} `json:"content"`
+}
+
+// MatrixError is a refusal of the homeserver.
+type MatrixError struct {
+	Status int
+	Code   string `json:"errcode"`
+	Text   string `json:"error"`
+}
+
+func (e *MatrixError) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Text) }
+
+// NewMatrixUser signs an account in and waits for invitations until the test ends.
+func (s *Site) NewMatrixUser(t *testing.T, name string) *MatrixUser {
+	t.Helper()
+	u := &MatrixUser{ID: "@" + name + ":" + Domain, base: s.Stack.Dendrite.URL, invites: make(map[string]string)}
+	var session struct {
+		Token string `json:"access_token"`
+	}
+	require.NoError(t, u.Call(t.Context(), http.MethodPost, "/login", map[string]any{
+		"type": "m.login.password", "identifier": map[string]string{"type": "m.id.user", "user": name}, "password": Password,
+	}, &session))
+	u.token = session.Token
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		u.sync(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return u
+}
+
+// Call calls the client-server API; path follows /_matrix/client/v3. Refusals are a *MatrixError.
+func (u *MatrixUser) Call(ctx context.Context, method, path string, body, answer any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, u.base+"/_matrix/client/v3"+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+u.token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if text, err = io.ReadAll(response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		refusal := &MatrixError{Status: response.StatusCode}
+		_ = json.Unmarshal(text, refusal) // without JSON the status says enough
+		return refusal
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// synced is the part of a sync that the client reads.
+type synced struct {
+	Next  string `json:"next_batch"`
+	Rooms struct {
+		Invite map[string]struct {
+			State struct {
+				Events []MatrixEvent `json:"events"`
+			} `json:"invite_state"`
+		} `json:"invite"`
+	} `json:"rooms"`
+}
+
+// sync follows the homeserver, also over times in which it is down.
+func (u *MatrixUser) sync(ctx context.Context) {
+	since := ""
+	for ctx.Err() == nil {
+		query := url.Values{"timeout": {"10000"}}
+		if since != "" {
+			query.Set("since", since)
+		}
+		var news synced
+		if err := u.Call(ctx, http.MethodGet, "/sync?"+query.Encode(), nil, &news); err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * pollInterval):
+			}
+			continue
+		}
+		since = news.Next
+		u.take(news)
+	}
+}
+
+func (u *MatrixUser) take(news synced) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for room, invite := range news.Rooms.Invite {
+		for _, e := range invite.State.Events {
+			if e.Type == "m.room.name" {
+				u.invites[e.Content.Name] = room
+			}
+		}
+	}
+}
+
+// Accept waits for the invitation into a room of this name, and joins it.
+func (u *MatrixUser) Accept(t *testing.T, name string) (room string) {
+	t.Helper()
+	Eventually(t, func() error {
+		u.mu.Lock()
+		room = u.invites[name]
+		u.mu.Unlock()
+		if room == "" {
+			return fmt.Errorf("%s has no invitation into %q", u.ID, name)
+		}
+		return u.Join(t.Context(), room)
+	})
+	return room
+}
+
+// Join enters a room.
+func (u *MatrixUser) Join(ctx context.Context, room string) error {
+	return u.Call(ctx, http.MethodPost, "/join/"+url.PathEscape(room), map[string]any{}, nil)
+}
+
+// Say sends a text. With the same transaction it is said once.
+func (u *MatrixUser) Say(ctx context.Context, room, transaction, text string) error {
+	path := "/rooms/" + url.PathEscape(room) + "/send/m.room.message/" + url.PathEscape(transaction)
+	return u.Call(ctx, http.MethodPut, path, map[string]string{"msgtype": "m.text", "body": text}, nil)
+}
+
+// Timeline is what happened in a room, in the room's order: what a client shows that is opened now. Syncs are not asked for
+// it, since Dendrite leaves events out of them that came in just before it was stopped.
+func (u *MatrixUser) Timeline(ctx context.Context, room string) ([]MatrixEvent, error) {
+	var events []MatrixEvent
+	query := url.Values{"dir": {"b"}, "limit": {"500"}}
+	for {
+		var page struct {
+			End   string        `json:"end"`
+			Chunk []MatrixEvent `json:"chunk"`
+		}
+		if err := u.Call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(room)+"/messages?"+query.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		events = append(events, page.Chunk...)
+		if page.End == "" || len(page.Chunk) == 0 {
+			slices.Reverse(events)
+			return events, nil
+		}
+		query.Set("from", page.End)
+	}
+}
+
+// Seen is what was said in a room, and brought what of it Mailroom has said there for people of other networks.
+func (u *MatrixUser) Seen(ctx context.Context, room string) (seen, brought []string, err error) {
+	events, err := u.Timeline(ctx, room)
+	for _, e := range events {
+		if e.Type != "m.room.message" || e.Content.MsgType != "m.text" {
+			continue
+		}
+		seen = append(seen, e.Content.Body)
+		if strings.HasPrefix(e.Sender, ghostPrefix) {
+			brought = append(brought, e.Content.Body)
+		}
+	}
+	return seen, brought, err
+}

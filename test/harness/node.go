@@ -1,0 +1,180 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+)
+
+// logTail is how many lines of a node's log a failed test shows.
+const logTail = 80
+
+// Node is one process of Mailroom, which can be ended and started again on its ports and data.
+type Node struct {
+	WebURL string // of this very node
+
+	name   string
+	binary string
+	config string // file
+	log    string // file
+
+	mu   sync.Mutex
+	life *life // nil while it does not run
+}
+
+// life is one run of a node.
+type life struct {
+	command *exec.Cmd
+	exited  chan struct{}
+}
+
+func newNode(t *testing.T, name, webURL string, settings map[string]any) *Node {
+	t.Helper()
+	folder := t.TempDir()
+	n := &Node{
+		WebURL: webURL, name: name, binary: binary(t),
+		config: filepath.Join(folder, "mailroom.yaml"), log: filepath.Join(folder, "mailroom.log"),
+	}
+	settings["data_dir"] = filepath.Join(folder, "data")
+	text, err := yaml.Marshal(settings)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(n.config, text, 0o600))
+	t.Cleanup(func() { n.end(t) })
+	return n
+}
+
+// Run runs one of the program's other commands and returns what it prints.
+func (n *Node) Run(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command := exec.Command(n.binary, append(arguments, "-c", n.config)...)
+	var complaints bytes.Buffer
+	command.Stderr = &complaints
+	output, err := command.Output()
+	require.NoError(t, err, "mailroom %s: %s", strings.Join(arguments, " "), complaints.String())
+	return strings.TrimSpace(string(output))
+}
+
+// Start runs the server and returns without waiting for it.
+func (n *Node) Start(t *testing.T) {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	require.Nil(t, n.life, "%s runs already", n.name)
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	defer log.Close()
+	command := exec.Command(n.binary, "serve", "-c", n.config)
+	command.Stdout, command.Stderr = log, log
+	command.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	require.NoError(t, start(command))
+	l := &life{command, make(chan struct{})}
+	n.life = l
+	go func() {
+		_ = command.Wait() // how it ended stands in its state
+		close(l.exited)
+	}()
+}
+
+// AwaitReady waits until the node answers that it is ready.
+func (n *Node) AwaitReady(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	require.NoError(t, n.awaitReady(ctx))
+}
+
+func (n *Node) awaitReady(ctx context.Context) error {
+	l := n.running()
+	if l == nil {
+		return fmt.Errorf("%s does not run", n.name)
+	}
+	return Poll(ctx, func() error {
+		select {
+		case <-l.exited:
+			return fmt.Errorf("%s has ended by itself: %s", n.name, l.command.ProcessState)
+		default:
+		}
+		response, err := http.Get(n.WebURL + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: /readyz says %s", n.name, response.Status)
+		}
+		return nil
+	})
+}
+
+func (n *Node) running() *life {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life
+}
+
+// Kill ends the node with SIGKILL, as a crash would.
+func (n *Node) Kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, n.signal(syscall.SIGKILL))
+}
+
+// Stop ends the node in order.
+func (n *Node) Stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, n.signal(syscall.SIGTERM))
+}
+
+// signal ends the present life and returns when it is over. A life that had ended by itself is an error.
+func (n *Node) signal(signal syscall.Signal) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life == nil {
+		return nil
+	}
+	l := n.life
+	n.life = nil
+	select {
+	case <-l.exited:
+		return fmt.Errorf("%s has ended by itself: %s", n.name, l.command.ProcessState)
+	default:
+	}
+	if err := l.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-l.exited
+	if code := l.command.ProcessState.ExitCode(); signal == syscall.SIGTERM && code != 0 {
+		return fmt.Errorf("%s did not stop in order: %s", n.name, l.command.ProcessState)
+	}
+	return nil
+}
+
+// end stops the node at the end of a test, and shows its log if the test failed.
+func (n *Node) end(t *testing.T) {
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if t.Failed() {
+		t.Logf("the end of the log of %s:\n%s", n.name, n.tail())
+	}
+}
+
+func (n *Node) tail() string {
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-logTail):], "\n")
+}

@@ -1,0 +1,166 @@
+package harness
+
+import (
+	"crypto/rand"
+	"maps"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mailroom/mailin/dnstest"
+)
+
+// MailDomain is that of the addresses at which mail comes in.
+const MailDomain = "in." + Domain
+
+// NewSession is the address that makes a session of a mail.
+const NewSession = "new@" + MailDomain
+
+// Times of the test configuration: as short as a busy machine allows.
+const (
+	missedAfter = time.Second
+	nativeWait  = 3 * time.Second
+)
+
+// Engine is a database.
+type Engine string
+
+const (
+	SQLite     Engine = "sqlite"
+	PostgreSQL Engine = "postgres"
+)
+
+// Request is what a test needs.
+type Request struct {
+	Engine Engine
+	Nodes  int // 0 is one
+	// Without leaves blocks of the configuration out: mail, matrix or xmpp.
+	Without []string
+}
+
+// Site is one installation, with its peers.
+type Site struct {
+	Stack *Stack
+	Sink  *Sink
+	Nodes []*Node
+	// URL is the page's: of the only node, or of a balancer in front of all.
+	URL string
+
+	request  Request
+	dns      *dnstest.Server
+	web      *balancer
+	smtp     *balancer
+	matrix   *balancer
+	registry string // the registration file
+	secret   string // of the component and of the nodes
+	database string
+}
+
+// NewSite makes an installation. Its peers run; its nodes do not yet: see Start.
+func NewSite(t *testing.T, r Request) *Site {
+	t.Helper()
+	s := &Site{
+		request: r, Sink: startSink(t), dns: dnstest.Start(t, dnstest.Zones{}), secret: rand.Text() + rand.Text(),
+		web: startBalancer(t), smtp: startBalancer(t), matrix: startBalancer(t),
+		registry: filepath.Join(t.TempDir(), "registration.yaml"),
+	}
+	s.URL = "http://" + s.web.Address
+	request := stackRequest{secret: s.secret, postgres: r.Engine == PostgreSQL}
+	if !s.without("matrix") {
+		s.register(t)
+		request.registration = s.registry
+	}
+	s.Stack = startStack(t, request)
+	s.database = "sqlite:" + filepath.Join(t.TempDir(), "mailroom.db")
+	if r.Engine == PostgreSQL {
+		s.database = s.Stack.CreateDatabase(t, "mailroom")
+	}
+	for i := range max(1, r.Nodes) {
+		s.addNode(t, "node "+string(rune('A'+i)))
+	}
+	return s
+}
+
+// register makes the registration file, with the balancer as the address that the homeserver is to push to.
+func (s *Site) register(t *testing.T) {
+	t.Helper()
+	newNode(t, "registration", "", map[string]any{
+		"public_url": s.URL,
+		"initiators": s.initiators(),
+		"matrix":     s.matrixBlock("http://127.0.0.1:1", s.matrix.Address),
+	}).Run(t, "registration")
+}
+
+func (s *Site) addNode(t *testing.T, name string) {
+	t.Helper()
+	web, smtp, matrix := freeAddress(t), freeAddress(t), freeAddress(t)
+	s.web.add(web)
+	s.smtp.add(smtp)
+	s.matrix.add(matrix)
+	settings := map[string]any{
+		"public_url": s.URL, "database": s.database, "web": map[string]any{"listen": web},
+		"dns": map[string]any{"resolver": s.dns.Addr}, "node": map[string]any{"secret": s.secret},
+		"initiators": s.initiators(),
+		"directory": []map[string]string{
+			{"email": "carol@" + Domain, "matrix": "@{localpart}:" + Domain},
+			{"email": "dave@" + Domain, "xmpp": "{localpart}@" + Domain},
+		},
+	}
+	maps.Copy(settings, s.gateways(smtp, matrix))
+	s.Nodes = append(s.Nodes, newNode(t, name, "http://"+web, settings))
+}
+
+func (s *Site) initiators() map[string]any {
+	return map[string]any{"allow": []string{Alice, "@*:" + Domain, "xmpp:*@" + Domain}}
+}
+
+func (s *Site) gateways(smtp, matrix string) map[string]any {
+	blocks := map[string]any{
+		"mail": map[string]any{
+			"domain": MailDomain, "from": "Mailroom <invite@chat." + Domain + ">", "smtp_listen": smtp,
+			"smarthost": "smtp://" + s.Sink.Address, "missed_after": missedAfter.String(), "native_wait": nativeWait.String(),
+		},
+		"matrix": s.matrixBlock(s.Stack.Dendrite.URL, matrix),
+		"xmpp": map[string]any{
+			"component": componentHost, "server": s.Stack.Prosody.Component, "secret": s.secret, "domains": []string{Domain},
+		},
+	}
+	for _, name := range s.request.Without {
+		delete(blocks, name)
+	}
+	return blocks
+}
+
+func (s *Site) matrixBlock(homeserver, listen string) map[string]any {
+	return map[string]any{"homeserver": homeserver, "domain": Domain, "registration": s.registry, "listen": listen}
+}
+
+func (s *Site) without(block string) bool {
+	for _, name := range s.request.Without {
+		if name == block {
+			return true
+		}
+	}
+	return false
+}
+
+// Start starts every node and waits until all are ready.
+func (s *Site) Start(t *testing.T) {
+	t.Helper()
+	for _, n := range s.Nodes {
+		n.Start(t)
+	}
+	for _, n := range s.Nodes {
+		n.AwaitReady(t)
+	}
+}
+
+// Token is a bearer token for the API that acts as an address.
+func (s *Site) Token(t *testing.T, as string) string {
+	t.Helper()
+	token := s.Nodes[0].Run(t, "token", "create", "--as", as)
+	require.NotEmpty(t, token)
+	return token
+}

@@ -1,0 +1,50 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+// Patience is how long a person waits for what must come, with room for a busy machine.
+const Patience = 10 * time.Second
+
+// pollInterval is the time between two looks.
+const pollInterval = 30 * time.Millisecond
+
+// Poll looks until there is no error any more, and returns the last one when the context ends first.
+func Poll(ctx context.Context, look func() error) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		err := look()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// Eventually looks until there is no error any more; the test fails with the last one.
+func Eventually(t *testing.T, look func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	require.NoError(t, Poll(ctx, look))
+}
+
+// Same compares what somebody saw with what was said: an error that shows what is missing (-) and what is too much (+).
+func Same(who string, said, seen []string) error {
+	if diff := cmp.Diff(said, seen); diff != "" {
+		return fmt.Errorf("%s has not seen what was said (-said +seen):\n%s", who, diff)
+	}
+	return nil
+}

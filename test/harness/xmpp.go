@@ -1,0 +1,368 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Stanza is a message, a presence or an iq that came in.
+type Stanza struct {
+	XMLName   xml.Name
+	From      string  `xml:"from,attr"`
+	To        string  `xml:"to,attr"`
+	Type      string  `xml:"type,attr"`
+	ID        string  `xml:"id,attr"`
+	Body      *string `xml:"body"`
+	Subject   *string `xml:"subject"`
+	StanzaIDs []struct {
+		By string `xml:"by,attr"`
+		ID string `xml:"id,attr"`
+	} `xml:"urn:xmpp:sid:0 stanza-id"`
+	Muc struct {
+		Statuses []struct {
+			Code string `xml:"code,attr"`
+		} `xml:"status"`
+		Invite *struct {
+			From string `xml:"from,attr"`
+		} `xml:"invite"`
+	} `xml:"http://jabber.org/protocol/muc#user x"`
+	Inner string `xml:",innerxml"`
+}
+
+// has says if the stanza has a status code (XEP-0045 §15.6).
+func (s Stanza) has(code string) bool {
+	for _, status := range s.Muc.Statuses {
+		if status.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// stanzaID is the id that the room gave a message, "" if none (XEP-0359 §3.1).
+func (s Stanza) stanzaID() string {
+	for _, id := range s.StanzaIDs {
+		if id.By == s.room() {
+			return id.ID
+		}
+	}
+	return ""
+}
+
+// room is the bare JID that a stanza came from.
+func (s Stanza) room() string {
+	bare, _, _ := strings.Cut(s.From, "/")
+	return bare
+}
+
+// XMPPUser is a person with an XMPP client. All that it ever received stays in its view, also over a new connection.
+type XMPPUser struct {
+	JID string // full
+
+	server   string
+	resource string
+
+	mu      sync.Mutex
+	conn    net.Conn
+	down    chan struct{} // closed when the connection has ended
+	stanzas []Stanza
+}
+
+// NewXMPPUser connects an account of the local server.
+func (s *Site) NewXMPPUser(t *testing.T, name string) *XMPPUser {
+	t.Helper()
+	return newXMPPUser(t, s.Stack.Prosody.Client, name+"@"+Domain)
+}
+
+// NewForeignXMPPUser connects an account of the other server.
+func (s *Site) NewForeignXMPPUser(t *testing.T, name string) *XMPPUser {
+	t.Helper()
+	return newXMPPUser(t, s.Stack.Prosody.Other, name+"@"+OtherDomain)
+}
+
+func newXMPPUser(t *testing.T, server, bare string) *XMPPUser {
+	t.Helper()
+	u := &XMPPUser{JID: bare + "/client", server: server, resource: "client"}
+	require.NoError(t, u.Connect())
+	t.Cleanup(u.close)
+	return u
+}
+
+func (u *XMPPUser) close() {
+	u.mu.Lock()
+	conn, down := u.conn, u.down
+	u.mu.Unlock()
+	_ = conn.Close() // it may have ended already
+	<-down
+}
+
+// Connect connects, signs in with SASL PLAIN and becomes available (RFC 6120, RFC 6121).
+func (u *XMPPUser) Connect() error {
+	conn, err := net.Dial("tcp", u.server)
+	if err != nil {
+		return err
+	}
+	s := stream{conn: conn}
+	bare, _, _ := strings.Cut(u.JID, "/")
+	name, domain, _ := strings.Cut(bare, "@")
+	steps := []func() error{
+		func() error { return s.open(domain) },
+		func() error { return s.signIn(name) },
+		func() error { return s.open(domain) },
+		func() error { return s.bind(u.resource) },
+		func() error { return s.write("<presence/>") },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return errors.Join(err, conn.Close())
+		}
+	}
+	down := make(chan struct{})
+	u.mu.Lock()
+	u.conn, u.down = conn, down
+	u.mu.Unlock()
+	go func() {
+		defer close(down)
+		u.read(s.decoder)
+	}()
+	return nil
+}
+
+// Connected says if the connection stands.
+func (u *XMPPUser) Connected() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	select {
+	case <-u.down:
+		return false
+	default:
+		return true
+	}
+}
+
+func (u *XMPPUser) read(decoder *xml.Decoder) {
+	for {
+		var s Stanza
+		start, err := nextElement(decoder)
+		if err == nil {
+			err = decoder.DecodeElement(&s, &start)
+		}
+		if err != nil {
+			return // the connection has ended
+		}
+		u.mu.Lock()
+		u.stanzas = append(u.stanzas, s)
+		u.mu.Unlock()
+	}
+}
+
+// Write sends XML as it is.
+func (u *XMPPUser) Write(text string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, err := io.WriteString(u.conn, text)
+	return err
+}
+
+// mark is the number of stanzas so far: the start for a wait.
+func (u *XMPPUser) mark() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.stanzas)
+}
+
+// stanzasSince are those that came after a mark.
+func (u *XMPPUser) stanzasSince(mark int) []Stanza {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stanzas[mark:len(u.stanzas):len(u.stanzas)]
+}
+
+// find waits for a stanza after a mark.
+func (u *XMPPUser) find(ctx context.Context, mark int, what string, match func(Stanza) bool) (found Stanza, err error) {
+	err = Poll(ctx, func() error {
+		for _, s := range u.stanzasSince(mark) {
+			if match(s) {
+				found = s
+				return nil
+			}
+		}
+		if !u.Connected() {
+			return fmt.Errorf("%s waits for %s and is not connected", u.JID, what)
+		}
+		return fmt.Errorf("%s waits for %s", u.JID, what)
+	})
+	return found, err
+}
+
+// Ask sends a stanza of which the text holds %s in the place of its id, and waits for what comes back with that id.
+func (u *XMPPUser) Ask(ctx context.Context, text string) (Stanza, error) {
+	mark, id := u.mark(), rand.Text()
+	if err := u.Write(fmt.Sprintf(text, id)); err != nil {
+		return Stanza{}, err
+	}
+	return u.find(ctx, mark, "an answer", func(s Stanza) bool { return s.ID == id })
+}
+
+// Accept waits for the invitation into a room with this subject, and enters it under the nick.
+func (u *XMPPUser) Accept(t *testing.T, subject, nick string) (room string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	invitation, err := u.find(ctx, 0, "an invitation", func(s Stanza) bool {
+		return s.Muc.Invite != nil && strings.Contains(s.Inner, xmlText(subject))
+	})
+	require.NoError(t, err)
+	require.NoError(t, u.Enter(ctx, invitation.room(), nick))
+	return invitation.room()
+}
+
+// StanzaError is a refusal of an XMPP entity.
+type StanzaError struct{ Stanza Stanza }
+
+func (e *StanzaError) Error() string { return "refused: " + e.Stanza.Inner }
+
+// Enter enters a room and returns when the person is inside, or with a *StanzaError (XEP-0045 §7.2).
+func (u *XMPPUser) Enter(ctx context.Context, room, nick string) error {
+	mark := u.mark()
+	join := `<presence id='%s' to='` + room + "/" + xmlText(nick) + `'><x xmlns='http://jabber.org/protocol/muc'/></presence>`
+	if err := u.Write(fmt.Sprintf(join, rand.Text())); err != nil {
+		return err
+	}
+	answer, err := u.find(ctx, mark, "the answer to entering", func(s Stanza) bool {
+		return s.XMLName.Local == "presence" && s.room() == room && (s.Type == "error" || s.Type == "" && s.has("110"))
+	})
+	if err == nil && answer.Type == "error" {
+		return &StanzaError{answer}
+	}
+	return err
+}
+
+// Say says a text in a room and returns when the room has reflected it, or with a *StanzaError. With the same id it is said
+// once (XEP-0359).
+func (u *XMPPUser) Say(ctx context.Context, room, id, text string) error {
+	mark := u.mark()
+	message := `<message type='groupchat' id='` + id + `' to='` + room + `'><body>` + xmlText(text) +
+		`</body><origin-id xmlns='urn:xmpp:sid:0' id='` + id + `'/></message>`
+	if err := u.Write(message); err != nil {
+		return err
+	}
+	answer, err := u.find(ctx, mark, "the reflection of "+text, func(s Stanza) bool {
+		return s.XMLName.Local == "message" && s.room() == room && s.ID == id
+	})
+	if err == nil && answer.Type == "error" {
+		return &StanzaError{answer}
+	}
+	return err
+}
+
+// Seen is what was said in a room, in the order in which it came first: clients show a message once that comes again with
+// the same stanza-id.
+func (u *XMPPUser) Seen(room string) []string {
+	var said []string
+	known := make(map[string]bool)
+	for _, s := range u.stanzasSince(0) {
+		if s.XMLName.Local != "message" || s.Type != "groupchat" || s.room() != room || s.Body == nil {
+			continue
+		}
+		id := s.stanzaID()
+		if id == "" || !known[id] {
+			said = append(said, *s.Body)
+		}
+		known[id] = true
+	}
+	return said
+}
+
+// stream is a connection while it is being made.
+type stream struct {
+	conn    net.Conn
+	decoder *xml.Decoder
+}
+
+func (s *stream) write(text string) error {
+	_, err := io.WriteString(s.conn, text)
+	return err
+}
+
+// open opens the stream and reads past its features.
+func (s *stream) open(domain string) error {
+	s.decoder = xml.NewDecoder(s.conn)
+	err := s.write(`<?xml version='1.0'?><stream:stream to='` + domain +
+		`' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`)
+	if err != nil {
+		return err
+	}
+	if _, err := nextElement(s.decoder); err != nil {
+		return err
+	}
+	_, err = s.answer("features")
+	return err
+}
+
+func (s *stream) signIn(name string) error {
+	secret := base64.StdEncoding.EncodeToString([]byte("\x00" + name + "\x00" + Password))
+	err := s.write(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>` + secret + `</auth>`)
+	if err == nil {
+		_, err = s.answer("success")
+	}
+	return err
+}
+
+func (s *stream) bind(resource string) error {
+	err := s.write(`<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>` + resource +
+		`</resource></bind></iq>`)
+	if err != nil {
+		return err
+	}
+	result, err := s.answer("iq")
+	if err == nil && result.Type != "result" {
+		err = &StanzaError{result}
+	}
+	return err
+}
+
+// answer reads the next element, which must have this name.
+func (s *stream) answer(name string) (Stanza, error) {
+	var got Stanza
+	start, err := nextElement(s.decoder)
+	if err == nil {
+		err = s.decoder.DecodeElement(&got, &start)
+	}
+	if err == nil && got.XMLName.Local != name {
+		err = fmt.Errorf("the XMPP server answers <%s>%s instead of <%s>", got.XMLName.Local, got.Inner, name)
+	}
+	return got, err
+}
+
+func nextElement(decoder *xml.Decoder) (xml.StartElement, error) {
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return xml.StartElement{}, err
+		}
+		if start, ok := token.(xml.StartElement); ok {
+			return start, nil
+		}
+		if _, ok := token.(xml.EndElement); ok {
+			return xml.StartElement{}, io.EOF // the end of the stream
+		}
+	}
+}
+
+func xmlText(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder never fails
+	return b.String()
+}
