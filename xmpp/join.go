@@ -6,6 +6,8 @@ import (
 	"github.com/google/uuid"
 
 	"mailroom/bridge"
+	"mailroom/content"
+	"mailroom/locales"
 )
 
 // available is a client's presence: with a muc element it enters, without one
@@ -47,10 +49,15 @@ func (c *Component) answer(in incoming, err error) {
 }
 
 // update is presence from a client that may think it is inside. One that is
-// not learns so and joins again; the answer is the same for every room.
+// not learns so and joins again; the answer is the same for every room. Nicks
+// are not changed inside (XEP-0045 §7.6): people are known by them elsewhere.
 func (c *Component) update(ctx context.Context, in incoming) {
-	_, inside, err := c.occupant(ctx, in)
-	if err != nil || inside {
+	o, inside, err := c.occupant(ctx, in)
+	switch {
+	case err != nil || inside && o.Nick == in.to.resource:
+		return
+	case inside:
+		c.reply(refusal(in.element, notAcceptable, locales.Default().For(in.lang()).T("xmpp.nick_stays")))
 		return
 	}
 	out := stanza("presence", "unavailable", in.attr("to"), in.attr("from"))
@@ -83,17 +90,18 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 	before, first := r.shownAs(m), len(r.clients(m.ID)) == 0
 	full := in.attr("from")
 	by := in.from.identity()
-	by.Name = nick
+	by.Name = content.Name(nick)
 	session, m, o, err := r.service.Enter(ctx, r.id, by, full, nick)
 	if err != nil {
 		return err
 	}
-	r.occupants[full], r.nicks[m.ID] = o, nick
+	r.nicks[m.ID] = nick
 	r.see(session)
 	past, err := r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
 	if err != nil {
 		return err
 	}
+	r.occupants[full] = o
 	out := r.roster(m.ID, full)
 	if first {
 		out = append(out, r.arrival(m, before)...)

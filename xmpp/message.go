@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"context"
+	"encoding/xml"
 	"time"
 	"unicode/utf8"
 
@@ -115,6 +116,9 @@ const (
 // none of the sender's own making is in it.
 func (r *room) message(record bridge.Record) *element {
 	s := r.say(record).with(el(nsComponent, "body").saying(fit(record.Body.Text)))
+	if record.Lang != "" {
+		s.attrs = append(s.attrs, xml.Attr{Name: xml.Name{Space: nsXML, Local: "lang"}, Value: record.Lang})
+	}
 	id, originID := clientIDs(record.Origin)
 	s.identified(id)
 	if originID != "" {

@@ -218,5 +218,7 @@ func TestAClientThatThinksItIsInsideLearnsThatItIsNot(t *testing.T) {
 	s.sees(bobHome, "presence unavailable /Bob 110 307 333")
 	s.write("<presence from='%s' to='%s@%s/Bob'><show>away</show><status>at the dentist</status></presence>", bob, id, component)
 	s.quiet(bob)
+	s.write("<presence from='%s' to='%s@%s/Robert'/>", bob, id, component)
+	s.sees(bob, "presence error /Robert not-acceptable")
 	s.quiet(carol)
 }

@@ -31,7 +31,12 @@ func refusal(s *element, c condition, text string) *element {
 	if text != "" {
 		e.with(el(nsStanzaError, "text").saying(text))
 	}
-	return stanza(s.name.Local, "error", s.attr("to"), s.attr("from")).identified(s.attr("id")).with(e)
+	answer := stanza(s.name.Local, "error", s.attr("to"), s.attr("from")).identified(s.attr("id"))
+	if s.child(nsMUC, "x") != nil {
+		// All errors of XEP-0045 §7.2 have it; slixmpp knows a refused join by it.
+		answer.with(el(nsMUC, "x"))
+	}
+	return answer.with(e)
 }
 
 // denial is the one answer to all who have no grant, whether or not there is
