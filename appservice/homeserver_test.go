@@ -143,7 +143,9 @@ func (h *homeserver) said() []string {
 	bodies := []string{}
 	for _, room := range h.rooms {
 		for _, m := range room.messages {
-			bodies = append(bodies, m.text("body"))
+			if m.Type == "m.room.message" {
+				bodies = append(bodies, m.text("body"))
+			}
 		}
 	}
 	return bodies
@@ -330,7 +332,7 @@ func (h *homeserver) send(w http.ResponseWriter, r *http.Request) {
 		var content map[string]any
 		read(r, &content)
 		id = fmt.Sprintf("$%d", len(room.messages))
-		room.messages = append(room.messages, happening{ID: id, Type: "m.room.message", Sender: asked(r), Time: nowMillis(), Content: content})
+		room.messages = append(room.messages, happening{ID: id, Type: r.PathValue("kind"), Sender: asked(r), Time: nowMillis(), Content: content})
 		h.times = append(h.times, r.URL.Query().Get("ts"))
 		h.sent[r.URL.Path] = id
 	}

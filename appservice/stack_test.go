@@ -48,14 +48,29 @@ type dendrite struct {
 // that the homeserver does not fall into a long pause between two tests.
 type switchboard struct {
 	handler atomic.Pointer[http.Handler]
+	failed  atomic.Int64 // how many transactions were not taken
 }
 
 func (s *switchboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if handler := s.handler.Load(); handler != nil {
-		(*handler).ServeHTTP(w, r)
+	handler := s.handler.Load()
+	if handler == nil {
+		fmt.Fprint(w, "{}")
 		return
 	}
-	fmt.Fprint(w, "{}")
+	answer := httptest.NewRecorder()
+	(*handler).ServeHTTP(answer, r)
+	if answer.Code >= http.StatusInternalServerError {
+		s.failed.Add(1)
+	}
+	w.WriteHeader(answer.Code)
+	// A homeserver that has gone away meanwhile asks again.
+	_, _ = answer.Body.WriteTo(w)
+}
+
+// waitFailed waits until a transaction was not taken.
+func (s *switchboard) waitFailed(t *testing.T) {
+	t.Helper()
+	eventually(t, "no transaction came", func() bool { return s.failed.Load() > 0 })
 }
 
 func (s *switchboard) connect(t *testing.T, handler http.Handler) {

@@ -2,7 +2,9 @@ package appservice
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,30 +38,86 @@ const (
 	clockSlack = 10 * time.Minute
 )
 
+// probe is a kind of event that no client shows.
+var probe = event.Type{Type: "org.mailroom.probe", Class: event.MessageEventType}
+
+// Bounds of waiting for a probe to be seen.
+const (
+	probePause   = 20 * time.Millisecond
+	probeTimeout = 10 * time.Second
+)
+
+// sendProbe puts a probe at the end of a room. What the homeserver accepted earlier, perhaps without having been able to tell
+// us, stands before it. A homeserver that was killed goes on with what it had accepted only some time after it answers again
+// (Dendrite: roomserver and sync API are two queues), so looking at once would find too little.
+func (g *Gateway) sendProbe(ctx context.Context, room id.RoomID) (id.EventID, error) {
+	sent, err := g.as(g.bot).SendMessageEvent(ctx, room, probe, struct{}{}, mautrix.ReqSendEvent{TransactionID: rand.Text()})
+	if err != nil {
+		return "", fmt.Errorf("probe the room %s: %w", room, err)
+	}
+	return sent.EventID, nil
+}
+
 // findOurs collects the markers of our messages that came into the room since then. Only those sent by our own users count:
 // anybody can write such a field.
 func (g *Gateway) findOurs(ctx context.Context, room id.RoomID, since time.Time) (map[marker]bool, error) {
+	last, err := g.sendProbe(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	page, err := g.pageWith(ctx, room, last)
+	if err != nil {
+		return nil, err
+	}
 	found := make(map[marker]bool)
-	onlyMessages := &mautrix.FilterPart{Types: []event.Type{event.EventMessage}}
-	from := ""
 	for range maxLook {
-		page, err := g.as(g.bot).Messages(ctx, room, from, "", mautrix.DirectionBackward, onlyMessages, lookPage)
-		if err != nil {
-			return nil, fmt.Errorf("look for earlier messages in %s: %w", room, err)
-		}
-		for _, evt := range page.Chunk {
-			if name, ok := evt.Content.Raw[markerKey].(string); ok && g.owns(evt.Sender) {
-				found[marker(name)] = true
-			}
-		}
-		if len(page.Chunk) == 0 || page.End == "" || page.End == from {
+		g.collect(page.Chunk, found)
+		if len(page.Chunk) == 0 || page.End == "" || isBefore(page.Chunk, since.Add(-clockSlack)) {
 			break
 		}
-		// What was said before the first record came into being cannot carry it.
-		if oldest := page.Chunk[len(page.Chunk)-1]; time.UnixMilli(oldest.Timestamp).Before(since.Add(-clockSlack)) {
-			break
+		if page, err = g.page(ctx, room, page.End); err != nil {
+			return nil, err
 		}
-		from = page.End
 	}
 	return found, nil
+}
+
+func (g *Gateway) collect(events []*event.Event, found map[marker]bool) {
+	for _, evt := range events {
+		if name, ok := evt.Content.Raw[markerKey].(string); ok && g.owns(evt.Sender) {
+			found[marker(name)] = true
+		}
+	}
+}
+
+// isBefore says that the oldest event of a page is older than the first record: what was said earlier cannot carry it.
+func isBefore(events []*event.Event, first time.Time) bool {
+	return time.UnixMilli(events[len(events)-1].Timestamp).Before(first)
+}
+
+// page reads messages and probes backwards, from the end of the room if from is empty.
+func (g *Gateway) page(ctx context.Context, room id.RoomID, from string) (*mautrix.RespMessages, error) {
+	filter := &mautrix.FilterPart{Types: []event.Type{event.EventMessage, probe}}
+	page, err := g.as(g.bot).Messages(ctx, room, from, "", mautrix.DirectionBackward, filter, lookPage)
+	if err != nil {
+		return nil, fmt.Errorf("look for earlier messages in %s: %w", room, err)
+	}
+	return page, nil
+}
+
+// pageWith reads the last page as soon as the probe can be seen in it.
+func (g *Gateway) pageWith(ctx context.Context, room id.RoomID, probe id.EventID) (*mautrix.RespMessages, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for {
+		page, err := g.page(ctx, room, "")
+		if err != nil || slices.ContainsFunc(page.Chunk, func(evt *event.Event) bool { return evt.ID == probe }) {
+			return page, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the homeserver does not show what it took in %s: %w", room, ctx.Err())
+		case <-time.After(probePause):
+		}
+	}
 }
