@@ -190,6 +190,7 @@ func (s *Server) Run(ctx context.Context) error {
 // stop lets go-smtp finish, and cuts those that stay: it does not close
 // connections itself after a Shutdown.
 func (d *door) stop() {
+	_ = d.listener.Close() // by ourselves: go-smtp forgets a listener that it has not begun to serve
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
 	if err := d.smtp.Shutdown(ctx); err != nil {
