@@ -92,7 +92,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve the web: %w", err)
 	case <-ctx.Done():
 	}
-	return s.shutdown(server)
+	err := s.shutdown(server)
+	<-served // the port is free only now
+	return err
 }
 
 func (s *Server) serve(server *http.Server) error {
