@@ -84,26 +84,52 @@ func (r *trialRun) shell(command string) {
 	}
 }
 
-// waitOutbox waits until the outgoing mail holds the text so many times.
-func (r *trialRun) waitOutbox(text string, times int) {
+// waitOutbox waits until the outgoing mail holds the text.
+func (r *trialRun) waitOutbox(text string) {
 	r.t.Helper()
-	url := fmt.Sprintf("http://%s/dev/outbox.json", loopback(r.ports.Web))
+	r.waitFor(text+" in the outbox", func() bool {
+		return strings.Contains(r.get("http://"+loopback(r.ports.Web)+"/dev/outbox.json", ""), text)
+	})
+}
+
+// waitMatrixInvitation waits until the user is invited into a room.
+func (r *trialRun) waitMatrixInvitation(account Account) {
+	r.t.Helper()
+	homeserver := "http://" + loopback(r.ports.Dendrite)
+	token := matrixLogin(r.t, homeserver, account)
+	r.waitFor("the Matrix invitation", func() bool {
+		return strings.Contains(r.get(homeserver+"/_matrix/client/v3/sync", token), "invite_state")
+	})
+}
+
+// waitXMPPInvitation waits until the session's room has invited the user.
+func (r *trialRun) waitXMPPInvitation(account Account) {
+	r.t.Helper()
+	client := xmppLogin(r.t, loopback(r.ports.Client), trialDomain, account)
+	if message := client.next("message"); !strings.HasSuffix(message.From, "@rooms."+trialDomain) {
+		r.t.Fatalf("%s received %+v", account.Localpart, message)
+	}
+}
+
+func (r *trialRun) waitFor(what string, happened func() bool) {
+	r.t.Helper()
 	deadline := time.Now().Add(time.Minute)
-	for {
-		outbox := r.get(url)
-		if strings.Count(outbox, text) >= times {
-			return
-		}
+	for !happened() {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%s is not %d times in the outbox: %s", text, times, outbox)
+			r.t.Fatalf("%s did not come within a minute", what)
 		}
 		<-time.After(pollInterval)
 	}
 }
 
-func (r *trialRun) get(url string) string {
+func (r *trialRun) get(url, token string) string {
 	r.t.Helper()
-	response, err := http.Get(url)
+	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -133,12 +159,14 @@ func freeTrialPorts(t *testing.T) trialPorts {
 	return free
 }
 
-func TestFirstMailOfATrialGoesOutAndTheNextRunGoesOn(t *testing.T) {
+func TestFirstMailOfATrialReachesEverybodyAndTheNextRunGoesOn(t *testing.T) {
 	dir, ports := t.TempDir(), freeTrialPorts(t)
 	first := startTrial(t, dir, ports)
 	first.sendFirstMail()
-	first.waitOutbox("bob@example.net", 1)
-	matrixLogin(t, "http://"+loopback(ports.Dendrite), firstUser(t, dir, ports))
+	first.waitOutbox("bob@example.net")
+	passwords := openedTrial(t, dir, ports).Secrets.Passwords
+	first.waitMatrixInvitation(Account{Localpart: "carol", Password: passwords["carol"]})
+	first.waitXMPPInvitation(Account{Localpart: "dave", Password: passwords["dave"]})
 	first.end()
 
 	second := startTrial(t, dir, ports)
@@ -157,7 +185,7 @@ func TestFirstMailIsSentByPythonWhereCurlIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	run.shell(command)
-	run.waitOutbox("bob@example.net", 1)
+	run.waitOutbox("bob@example.net")
 }
 
 func openedTrial(t *testing.T, dir string, ports trialPorts) *trial {
@@ -167,12 +195,6 @@ func openedTrial(t *testing.T, dir string, ports trialPorts) *trial {
 		t.Fatal(err)
 	}
 	return opened
-}
-
-func firstUser(t *testing.T, dir string, ports trialPorts) Account {
-	t.Helper()
-	user := trialUsers[0]
-	return Account{Localpart: user, Password: openedTrial(t, dir, ports).Secrets.Passwords[user]}
 }
 
 func TestTrialNamesEveryPortOfMailroomThatIsTaken(t *testing.T) {

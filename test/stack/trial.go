@@ -60,7 +60,7 @@ func openTrial(dir string, ports trialPorts) (*trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	t := &trial{Dir: dir, Domain: trialDomain, Ports: ports}
