@@ -282,8 +282,11 @@ func (d *delivery) put(ctx context.Context, user id.UserID, r bridge.Record, par
 	if time.Since(r.At) > oldAfter {
 		request.Timestamp = r.At.UnixMilli() // AS "Timestamp massaging"
 	}
-	_, err := d.as(user).SendMessageEvent(ctx, d.view.room, event.EventMessage, part, request)
-	return err
+	sent, err := d.as(user).SendMessageEvent(ctx, d.view.room, event.EventMessage, part, request)
+	if err != nil {
+		return err
+	}
+	return d.noteEcho(ctx, d.view.room, part.Record, sent.EventID)
 }
 
 // transactionID is the same for every attempt to send a message. It names the ghost, because homeservers keep the IDs of all

@@ -67,7 +67,7 @@ var takers = map[event.Type]func(*Gateway, context.Context, incoming) error{
 // handle takes one event. An error means that it could not be stored, and has to come again.
 func (g *Gateway) handle(ctx context.Context, evt *event.Event) error {
 	if g.owns(evt.Sender) {
-		return nil
+		return g.takeEcho(ctx, evt)
 	}
 	session, ours, err := g.sessionOf(ctx, evt.RoomID)
 	if err != nil {
@@ -85,7 +85,8 @@ func (g *Gateway) handle(ctx context.Context, evt *event.Event) error {
 	return taker(g, ctx, incoming{evt, session})
 }
 
-// takeForeign refuses invitations into rooms that belong to no session.
+// takeForeign refuses invitations into rooms that belong to no session. Who was never a ghost has no account to refuse with,
+// and gets none here: an account would tell that somebody asked for that name, and strangers could make any number.
 func (g *Gateway) takeForeign(ctx context.Context, evt *event.Event) {
 	user := id.UserID(evt.GetStateKey())
 	if evt.Type != event.StateMember || evt.Content.AsMember().Membership != event.MembershipInvite || !g.owns(user) {
@@ -93,10 +94,7 @@ func (g *Gateway) takeForeign(ctx context.Context, evt *event.Event) {
 	}
 	ctx, cancel := contextBriefly(ctx)
 	defer cancel()
-	err := g.register(ctx, user)
-	if err == nil {
-		_, err = g.as(user).LeaveRoom(ctx, evt.RoomID, &mautrix.ReqLeave{Reason: defaultPrinter.T("room.foreign")})
-	}
+	_, err := g.as(user).LeaveRoom(ctx, evt.RoomID, &mautrix.ReqLeave{Reason: defaultPrinter.T("room.foreign")})
 	if unlessForbidden(err) != nil {
 		g.log.Warn("an invitation into a foreign room could not be refused", "room", evt.RoomID, "user", user, "error", err)
 	}

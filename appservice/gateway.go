@@ -69,6 +69,7 @@ type Gateway struct {
 	introduction introduction
 	portals      portals
 	views        views
+	echoes       echoes
 }
 
 // New checks the configuration and reads the registration file. Errors name the key and say how to mend it.

@@ -77,6 +77,7 @@ func newHomeserver(t *testing.T) *homeserver {
 		"GET /rooms/{room}/state/{kind}/{key...}":   h.getState,
 		"PUT /rooms/{room}/state/{kind}/{key...}":   h.putState,
 		"PUT /rooms/{room}/send/{kind}/{txn}":       h.send,
+		"PUT /rooms/{room}/redact/{event}/{txn}":    h.redact,
 		"POST /_matrix/client/v1/appservice/{rest}": refusal(http.StatusNotFound, "M_UNRECOGNIZED", nil),
 	} {
 		api.HandleFunc(pattern, serve)
@@ -143,8 +144,8 @@ func (h *homeserver) said() []string {
 	bodies := []string{}
 	for _, room := range h.rooms {
 		for _, m := range room.messages {
-			if m.Type == "m.room.message" {
-				bodies = append(bodies, m.text("body"))
+			if body := m.text("body"); m.Type == "m.room.message" && body != "" {
+				bodies = append(bodies, body)
 			}
 		}
 	}
@@ -238,6 +239,10 @@ func (h *homeserver) joinedRooms(w http.ResponseWriter, r *http.Request) {
 
 // move is join, invite, leave, kick or unban.
 func (h *homeserver) move(w http.ResponseWriter, r *http.Request) {
+	if _, registered := h.users[asked(r)]; !registered {
+		refusal(http.StatusForbidden, "M_FORBIDDEN", nil)(w, r)
+		return
+	}
 	var body struct {
 		User string `json:"user_id"`
 	}
@@ -337,4 +342,14 @@ func (h *homeserver) send(w http.ResponseWriter, r *http.Request) {
 		h.sent[r.URL.Path] = id
 	}
 	reply(w, http.StatusOK, map[string]string{"event_id": id})
+}
+
+func (h *homeserver) redact(w http.ResponseWriter, r *http.Request) {
+	messages := h.rooms[r.PathValue("room")].messages
+	for i := range messages {
+		if messages[i].ID == r.PathValue("event") {
+			messages[i].Content = map[string]any{}
+		}
+	}
+	reply(w, http.StatusOK, map[string]string{"event_id": "$redaction"})
 }

@@ -150,9 +150,19 @@ func TestInvitationIntoAForeignRoomIsRefused(t *testing.T) {
 	s, _ := joined(t)
 	const foreign = "!foreign:example.org"
 	s.rooms[foreign] = &fakeRoom{members: make(map[string]happening)}
-	for _, ours := range []string{s.gateway.bot.String(), "@mailroom_bob=40client.com:" + testDomain} {
+	for _, ours := range []string{s.gateway.bot.String(), s.gateway.ghostOf(s.alice.ID).String()} {
 		s.place(s.rooms[foreign], ours, "invite")
 		require.Equal(t, http.StatusOK, s.push(t, memberEvent("$1", foreign, carolID, ours, "invite")))
 		require.Equal(t, "leave", s.rooms[foreign].members[ours].text("membership"))
 	}
+}
+
+func TestInvitationOfAGuessedNameMakesNoAccount(t *testing.T) {
+	s, _ := joined(t)
+	const foreign = "!foreign:example.org"
+	guessed := "@mailroom_bob=40client.com:" + testDomain
+	s.rooms[foreign] = &fakeRoom{members: make(map[string]happening)}
+	s.place(s.rooms[foreign], guessed, "invite")
+	require.Equal(t, http.StatusOK, s.push(t, memberEvent("$1", foreign, carolID, guessed, "invite")))
+	require.NotContains(t, s.users, guessed)
 }

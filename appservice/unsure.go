@@ -52,6 +52,9 @@ const (
 // (Dendrite: roomserver and sync API are two queues), so looking at once would find too little.
 func (g *Gateway) sendProbe(ctx context.Context, room id.RoomID) (id.EventID, error) {
 	sent, err := g.as(g.bot).SendMessageEvent(ctx, room, probe, struct{}{}, mautrix.ReqSendEvent{TransactionID: rand.Text()})
+	if isForbidden(err) {
+		return "", g.errBotGone(room)
+	}
 	if err != nil {
 		return "", fmt.Errorf("probe the room %s: %w", room, err)
 	}
@@ -71,7 +74,9 @@ func (g *Gateway) findOurs(ctx context.Context, room id.RoomID, since time.Time)
 	}
 	found := make(map[marker]bool)
 	for range maxLook {
-		g.collect(page.Chunk, found)
+		if err := g.collect(ctx, room, page.Chunk, found); err != nil {
+			return nil, err
+		}
 		if len(page.Chunk) == 0 || page.End == "" || isBefore(page.Chunk, since.Add(-clockSlack)) {
 			break
 		}
@@ -82,12 +87,18 @@ func (g *Gateway) findOurs(ctx context.Context, room id.RoomID, since time.Time)
 	return found, nil
 }
 
-func (g *Gateway) collect(events []*event.Event, found map[marker]bool) {
+func (g *Gateway) collect(ctx context.Context, room id.RoomID, events []*event.Event, found map[marker]bool) error {
 	for _, evt := range events {
-		if name, ok := evt.Content.Raw[markerKey].(string); ok && g.owns(evt.Sender) {
-			found[marker(name)] = true
+		name, ok := evt.Content.Raw[markerKey].(string)
+		if !ok || !g.owns(evt.Sender) {
+			continue
+		}
+		found[marker(name)] = true
+		if err := g.noteEcho(ctx, room, marker(name), evt.ID); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // isBefore says that the oldest event of a page is older than the first record: what was said earlier cannot carry it.

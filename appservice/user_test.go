@@ -170,13 +170,13 @@ func (u *user) timeline(room string) []happening {
 	}
 }
 
-// messages are the bodies of the messages in a room that others have sent.
+// messages are the bodies of the messages in a room that others have sent. A deleted one has none.
 func (u *user) messages(room string) []string {
 	u.t.Helper()
 	texts := []string{}
 	for _, h := range u.timeline(room) {
-		if h.Type == "m.room.message" && h.Sender != u.id {
-			texts = append(texts, h.text("body"))
+		if body := h.text("body"); h.Type == "m.room.message" && h.Sender != u.id && body != "" {
+			texts = append(texts, body)
 		}
 	}
 	return texts

@@ -84,14 +84,12 @@ const noVersion = -1
 // lookInto makes the view of a room that may hold some of the records already.
 func (g *Gateway) lookInto(ctx context.Context, session uuid.UUID, room id.RoomID, records []bridge.Record) (*view, error) {
 	v := &view{session: session, room: room, aclVersion: noVersion}
-	natives, err := g.loadSeats(ctx, v)
-	if err != nil {
+	var err error
+	if v.present, err = g.findOurs(ctx, room, records[0].At); err != nil {
 		return nil, err
 	}
-	if v.seats[g.bot].membership != event.MembershipJoin {
-		return nil, g.errBotGone(room)
-	}
-	if v.present, err = g.findOurs(ctx, room, records[0].At); err != nil {
+	natives, err := g.loadSeats(ctx, v)
+	if err != nil {
 		return nil, err
 	}
 	for _, user := range natives {
