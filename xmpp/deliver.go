@@ -66,13 +66,12 @@ func (r *room) deliver(ctx context.Context, l *link, d *delivery, records []brid
 // effect adds what one record brings about. Kinds that are not here have
 // nothing to show.
 func (r *room) effect(ctx context.Context, d *delivery, record bridge.Record) error {
-	actor, _ := r.session.Member(record.Member)
 	switch record.Kind {
 	case bridge.KindStarted:
-		r.invite(d, actor, actor)
+		r.invite(d, record, r.session.Initiator())
 	case bridge.KindInvited:
 		target, _ := r.session.Member(record.Target)
-		r.invite(d, actor, target)
+		r.invite(d, record, target)
 	case bridge.KindJoined:
 		r.appear(d, record)
 	case bridge.KindLeft:

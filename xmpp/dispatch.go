@@ -23,7 +23,7 @@ type incoming struct {
 }
 
 // queues keep the order of what is sent to one room: each room has its worker.
-type queues [workers]chan incoming
+type queues [workers]chan *incoming
 
 // startWorkers begins the work; stop waits until none is running. Workers end
 // with ctx.
@@ -31,18 +31,18 @@ func (c *Component) startWorkers(ctx context.Context) (work queues, stop func())
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for i := range work {
-		queue := make(chan incoming, queueLength)
+		queue := make(chan *incoming, queueLength)
 		work[i] = queue
 		running.Go(func() { c.work(ctx, queue) })
 	}
 	return work, func() { cancel(); running.Wait() }
 }
 
-func (c *Component) work(ctx context.Context, queue <-chan incoming) {
+func (c *Component) work(ctx context.Context, queue <-chan *incoming) {
 	for {
 		select {
 		case in := <-queue:
-			c.handle(ctx, in)
+			c.handle(ctx, *in)
 		case <-ctx.Done():
 			return
 		}
@@ -52,7 +52,7 @@ func (c *Component) work(ctx context.Context, queue <-chan incoming) {
 // dispatch puts a stanza into the queue of its room, unless its sender sends
 // too many. The read of the link waits while that queue is full.
 func (c *Component) dispatch(ctx context.Context, work queues, s *element) {
-	in := incoming{s, parseJID(s.attr("from")), parseJID(s.attr("to")), s.attr("type")}
+	in := &incoming{s, parseJID(s.attr("from")), parseJID(s.attr("to")), s.attr("type")}
 	if in.to.domain != c.config.Component || in.from.domain == "" {
 		return
 	}

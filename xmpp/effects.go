@@ -75,12 +75,10 @@ func (r *room) notice(record bridge.Record, text string) *element {
 // turn tells that the session was closed or opened again, and gives every
 // client the role that goes with it: without voice, clients hide their input.
 func (r *room) turn(d *delivery, record bridge.Record) {
-	m, _ := r.session.Member(record.Member)
 	p := locales.Default().For(r.session.Session.Lang)
-	name := r.session.DisplayName(m)
-	text := p.T("xmpp.closed", "Name", name)
+	text := p.T("xmpp.closed")
 	if record.Kind == bridge.KindReopened {
-		text = p.T("xmpp.reopened", "Name", name)
+		text = p.T("xmpp.reopened")
 	}
 	r.speak(d, record, r.notice(record, text))
 	for jid, o := range r.occupants {

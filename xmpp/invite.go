@@ -15,7 +15,11 @@ func isInvitation(id string) bool { return strings.HasPrefix(id, invitationID) }
 
 // invite asks a member to come in, on each of their XMPP addresses that was
 // not asked yet. It is noted as on its way until the barrier is passed.
-func (r *room) invite(d *delivery, by, target bridge.Member) {
+func (r *room) invite(d *delivery, record bridge.Record, target bridge.Member) {
+	by, ok := r.session.Member(record.Member)
+	if !ok {
+		by = r.session.Initiator() // an operator did it for them
+	}
 	if target.State != bridge.Invited && target.State != bridge.Joined {
 		return
 	}
@@ -31,8 +35,11 @@ func (r *room) invite(d *delivery, by, target bridge.Member) {
 // the room (XEP-0045 §7.8.2), directly (XEP-0249), and in words.
 func (r *room) invitation(by, target bridge.Member, to bridge.Address) *element {
 	session := r.session.Session
-	text := locales.Default().For(target.Lang, session.Lang).T("xmpp.invitation",
-		"Name", r.session.DisplayName(by), "Subject", session.Subject, "Link", "xmpp:"+r.jid+"?join")
+	p, link := locales.Default().For(target.Lang, session.Lang), "xmpp:"+r.jid+"?join"
+	text := p.T("xmpp.invitation", "Name", r.session.DisplayName(by), "Subject", session.Subject, "Link", link)
+	if by.ID == target.ID {
+		text = p.T("xmpp.started", "Subject", session.Subject, "Link", link)
+	}
 	return stanza("message", "normal", r.jid, to.ID).set("id", invitationID+target.ID.String()).with(
 		el(nsMUCUser, "x").with(
 			el(nsMUCUser, "invite", "from", r.as(by)).with(el(nsMUCUser, "reason").saying(session.Subject)),

@@ -27,7 +27,7 @@ func TestTheInitiatorIsInvitedToo(t *testing.T) {
 	s := newStage(t)
 	id := s.start("Picnic", "xmpp:bob@example.org", "dave@client.com")
 	s.settled(id)
-	s.next("bob@example.org", 1)
+	s.sees("bob@example.org", "message normal: You started “Picnic”. Everybody talks here, also those on other networks: xmpp:"+id.String()+"@"+component+"?join")
 	require.Equal(t, bridge.EndpointInvited, s.endpoint(id, 1))
 }
 

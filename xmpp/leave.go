@@ -61,7 +61,8 @@ func (c *Component) lost(ctx context.Context, in incoming) error {
 		if err != nil {
 			return err
 		}
-		r.reply(seen...)
+		// It may be there after all, and not know that it could not be reached.
+		r.reply(append([]*element{r.farewell(o, statusKicked, statusTechnical)}, seen...)...)
 		return nil
 	})
 }

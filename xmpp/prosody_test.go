@@ -88,6 +88,26 @@ func TestProsodyBringsAMemberOfAnotherServer(t *testing.T) {
 	bob.sees("message /Carol: from afar")
 }
 
+func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	phone, desk := w.login("bob@example.org/phone", id), w.login("bob@example.org/desk", id)
+	phone.next(1)
+	desk.next(1)
+	phone.join(id, "Bob")
+	phone.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	desk.join(id, "Bobby")
+	desk.sees("presence /alice", "presence /Bob 110 170 100 210", "message subject=Picnic")
+	desk.say(id, "from the desk")
+	phone.sees("message /Bob: from the desk")
+	desk.sees("message /Bob: from the desk")
+	phone.write("<presence type='unavailable' to='%s@%s/Bob'/>", id, component)
+	phone.sees("presence unavailable /Bob 110")
+	desk.say(id, "still here")
+	desk.sees("message /Bob: still here")
+	phone.quiet()
+}
+
 // Nothing that was said while the server was away is missing or comes twice,
 // for one who joins again and asks for it as clients do.
 func TestProsodyRestartLosesNothing(t *testing.T) {
