@@ -64,7 +64,9 @@ type loaded struct {
 	log    *slog.Logger
 }
 
-func (serve) Run(l loaded) error { return app.RunServe(l, l.config, app.Options{Version: version}, l.log) }
+func (serve) Run(l loaded) error {
+	return app.RunServe(l, l.config, app.Options{Version: version}, l.log)
+}
 func (local) Run(l loaded) error {
 	return app.RunServe(l, l.config, app.Options{Version: version, Local: true}, l.log)
 }
@@ -72,7 +74,9 @@ func (check) Run(l loaded) error        { return app.RunCheck(l, l.config, l.log
 func (registration) Run(l loaded) error { return app.RunRegistration(l.config, os.Stdout) }
 func (migrate) Run(l loaded) error      { return app.RunMigrate(l, l.config, l.log, os.Stdout) }
 func (configInit) Run(l loaded) error   { return app.RunConfigInit(l.file, os.Stdout) }
-func (a accountAdd) Run(l loaded) error { return app.RunAccountAdd(l, l.config, a.Address, l.log, os.Stdout) }
+func (a accountAdd) Run(l loaded) error {
+	return app.RunAccountAdd(l, l.config, a.Address, l.log, os.Stdout)
+}
 func (t tokenCreate) Run(l loaded) error {
 	return app.RunTokenCreate(l, l.config, app.TokenRequest(t), l.log, os.Stdout)
 }
