@@ -189,11 +189,23 @@ type talk struct {
 // dial opens a conversation and reads the greeting.
 func dial(t *testing.T, a net.Addr) *talk {
 	t.Helper()
+	k := dialRaw(t, a)
+	k.hear("220")
+	return k
+}
+
+// dialRaw opens a connection and reads nothing yet.
+func dialRaw(t *testing.T, a net.Addr) *talk {
+	t.Helper()
 	c, err := net.Dial(a.Network(), a.String())
 	require.NoError(t, err)
+	return talkOn(t, c)
+}
+
+func talkOn(t *testing.T, c net.Conn) *talk {
+	t.Helper()
 	k := &talk{t: t, conn: c, text: textproto.NewConn(c)}
 	t.Cleanup(func() { _ = k.text.Close() })
-	k.hear("220")
 	return k
 }
 

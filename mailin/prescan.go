@@ -59,7 +59,7 @@ func checkLines(raw []byte, l Limits) *refusal {
 		if len(line) > l.LineBytes {
 			return errLongLine(l)
 		}
-		if bytes.IndexByte(line, '\r') != len(line)-2 {
+		if len(line) < 2 || bytes.IndexByte(line, '\r') != len(line)-2 {
 			return errBareLineEnd
 		}
 		raw = raw[end+1:]

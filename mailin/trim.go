@@ -150,7 +150,7 @@ func (t *trimmer) attributionBefore(end int) int {
 	joined := ""
 	for i := last; i >= 0 && i > last-maxAttribution && !t.blank(i) && !isQuoted(t.lines[i]); i-- {
 		joined = strings.TrimSpace(t.lines[i]) + " " + joined
-		if isAttribution(joined) {
+		if isAttribution(joined) && (i == last || dateOrAddress.MatchString(joined)) {
 			return t.aboveOpener(i, last)
 		}
 	}
@@ -158,11 +158,15 @@ func (t *trimmer) attributionBefore(end int) int {
 }
 
 // aboveOpener moves the beginning of a wrapped attribution up to the line that
-// opens it ("On Monday," … "Bob wrote:"), if there is one near.
+// opens it ("On Monday 3 May," … "Bob wrote:"), if there is one near.
 func (t *trimmer) aboveOpener(start, last int) int {
-	for i := start; i >= 0 && i > last-maxAttribution && !t.blank(i); i-- {
-		if opener.MatchString(t.lines[i]) {
+	for i := start; i >= 0 && i > last-maxAttribution && !t.blank(i) && !isQuoted(t.lines[i]); i-- {
+		line := strings.TrimSpace(t.lines[i])
+		if opener.MatchString(line) && dateOrAddress.MatchString(line) {
 			return i
+		}
+		if yearOrAddress.MatchString(line) && !strings.ContainsAny(line[len(line)-1:], ".!?") {
+			start = i
 		}
 	}
 	return start

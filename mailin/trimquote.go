@@ -19,24 +19,24 @@ var wrote = regexp.MustCompile(`(?i)(` + strings.Join([]string{
 	`\bskrev\b`, `\bskreiv\b`, `\bskrifaði`, `kirjoitti`,
 	`napisał`, `pisze\b`, `napsal`, `napísal`, `napisao`, `napisala`, `je pisal`, `napisal`,
 	`írta`, `a scris`, `yazdı`, `şunu yazdı`, `rašė`, `rakstīja`, `kirjutas`, `shkroi`, `idatzi du`, `scrobh`,
-	`написал`, `написав`, `написа\b`, `пишет\b`, `пише\b`, `έγραψε`, `đã viết`, `menulis`, `aliandika`, `scríobh`,
+	`написа`, `пише`, `έγραψε`, `đã viết`, `menulis`, `aliandika`, `scríobh`,
 	`写道`, `寫道`, `寫到`, `写了`, `のメール`, `書きました`, `書かれました`, `さんは`, `님이 작성`, `작성:`, `쓴 글`, `님께서 작성`,
 	`كتب`, `כתב`, `ने लिखा`, `लिखा`, `เขียน`,
 }, "|") + `)`)
 
 var (
 	dateOrAddress = regexp.MustCompile(`\d|@`)
+	yearOrAddress = regexp.MustCompile(`\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
 	clearDate     = regexp.MustCompile(`\d{1,2}:\d{2}|\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
 )
 
 // maxAttributionLength is how long an attribution is at most, in bytes.
 const maxAttributionLength = 500
 
-// isAttribution says if a line above a quote says who wrote it.
+// isAttribution says if the words above a quote say who wrote it.
 func isAttribution(line string) bool {
 	line = strings.TrimRight(line, " \t*_")
-	return len(line) <= maxAttributionLength && endsOpen(line) &&
-		dateOrAddress.MatchString(line) && wrote.MatchString(line)
+	return len(line) <= maxAttributionLength && endsOpen(line) && wrote.MatchString(line)
 }
 
 func endsOpen(line string) bool {
