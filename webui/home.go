@@ -9,8 +9,14 @@ import (
 // readyTime is how long the parts may take to say that they are ready.
 const readyTime = 2 * time.Second
 
+// homeView is the page of those who come without a link.
+type homeView struct {
+	page
+	Outbox bool // this is somebody's own machine, and the mails are here
+}
+
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
-	s.render(w, r, http.StatusOK, "home.html", s.page(s.printer(r), "Mailroom"))
+	s.render(w, r, http.StatusOK, "home.html", homeView{s.page(s.printer(r), "Mailroom"), s.config.Outbox != nil})
 }
 
 // healthz says that the process answers.

@@ -74,7 +74,7 @@ func keep(t *testing.T, p *profile, name string) {
 // talk is a conversation that is worth showing.
 func talk(fake *fakeService) *bridge.Room {
 	today := time.Now().Truncate(24 * time.Hour)
-	fake.now = today.Add(-14*time.Hour - time.Minute)
+	fake.now = today.Add(-6*time.Hour - 48*time.Minute)
 	room := fake.open("Summer fair: who brings what?", someone("Alice Berger", "alice@example.org"), someone("Bob", "bob@client.test"),
 		someone("Chidi Okafor", "@chidi:example.org"), someone("Dalia", "xmpp:dalia@school.test"), someone("Emil", "emil@bakery.test"))
 	alice, bob, chidi, dalia := room.Members[0], room.Members[1], room.Members[2], room.Members[3]
@@ -85,21 +85,21 @@ func talk(fake *fakeService) *bridge.Room {
 		}
 	}
 	fake.say(room, alice, bridge.Mail, text("Hello everybody,\n\nthe fair is on Saturday at ten. Who brings what? I have the tables and the big tent."))
-	at(-13 * time.Hour)
+	at(-5*time.Hour - 41*time.Minute)
 	in(chidi)
 	fake.say(room, chidi, bridge.Matrix, text("I bring the coffee machine ☕ and my brother."))
 	fake.say(room, chidi, bridge.Matrix, text("He says he can carry things."))
-	at(-12 * time.Hour)
+	at(-3*time.Hour - 20*time.Minute)
 	in(dalia)
 	fake.say(room, dalia, bridge.XMPP, text("سأحضر العصير والأكواب من المدرسة."))
-	at(20 * time.Minute)
+	at(9*time.Hour + 12*time.Minute)
 	in(bob)
 	fake.say(room, bob, bridge.Web, text("I can do two trays of cake, one of them without nuts."))
 	fake.say(room, bob, bridge.Web, text("What time may we set up?"))
-	at(25 * time.Minute)
+	at(9*time.Hour + 31*time.Minute)
 	fake.say(room, alice, bridge.Mail, bridge.Body{Text: "From eight on.", HTML: "<p>From <strong>eight</strong> on. The plan of the square is here: " +
 		`<a href="https://fair.example.org/plan" target="_blank" rel="noopener nofollow noreferrer">fair.example.org/plan</a></p>`})
-	at(27 * time.Minute)
+	at(9*time.Hour + 34*time.Minute)
 	fake.say(room, chidi, bridge.Matrix, text("Eight is fine. I will be there with the van."))
 	fake.say(room, bob, bridge.Web, text("Perfect, see you on Saturday!"))
 	return room

@@ -111,7 +111,7 @@ func TestHealthAndReadiness(t *testing.T) {
 
 func TestHomeSaysWhatThisIs(t *testing.T) {
 	page := body(t, newVisitor(t, handler(t, newFake())).get("/"))
-	require.Contains(t, page, "An email becomes a conversation")
+	require.Contains(t, page, "An email becomes a room")
 	require.Contains(t, page, "open the link in any of the emails")
 }
 

@@ -91,14 +91,14 @@ func TestWhatCannotBePosted(t *testing.T) {
 		answer := v.post(path, c.form)
 		require.Equal(t, c.status, answer.StatusCode, name)
 		page := body(t, answer)
-		require.Contains(t, page, "Back to the conversation", name)
+		require.Contains(t, page, "Back to the session", name)
 		require.NotContains(t, page, errDatabase.Error(), name)
 		fake.fail(nil)
 	}
 	require.NoError(t, fake.Close(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}))
 	require.Equal(t, http.StatusConflict, v.post(path, message(bob, "late", "cccccccc")).StatusCode)
 	page := body(t, v.get(sessionPath(room.Session.ID)))
-	require.Contains(t, page, "This conversation is closed.")
+	require.Contains(t, page, "This session is closed.")
 	require.NotContains(t, page, "<textarea")
 }
 

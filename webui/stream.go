@@ -275,7 +275,11 @@ func (e *eventWriter) write(event, id string, data any) {
 	if id != "" {
 		id = "id: " + id + "\n"
 	}
-	if _, e.err = fmt.Fprintf(e.w, "event: %s\n%sdata: %s\n\n", event, id, text); e.err == nil {
-		e.err = e.control.Flush()
+	if _, e.err = fmt.Fprintf(e.w, "event: %s\n%sdata: %s\n\n", event, id, text); e.err != nil {
+		return
+	}
+	if e.err = e.control.Flush(); e.err == nil {
+		// HTTP/2 resets a stream whose deadline passes, even while nothing is written.
+		e.err = e.control.SetWriteDeadline(time.Time{})
 	}
 }
