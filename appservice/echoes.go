@@ -43,13 +43,17 @@ func (e *echoes) note(m marker, evt id.EventID) (surplus id.EventID, twice bool)
 	return "", false
 }
 
-// takeEcho looks at an event of our own.
-func (g *Gateway) takeEcho(ctx context.Context, evt *event.Event) error {
+// takeEcho looks at an event of our own. What cannot be deleted is found again when the room is looked into.
+func (g *Gateway) takeEcho(ctx context.Context, evt *event.Event) {
 	m, ok := evt.Content.Raw[markerKey].(string)
 	if !ok || evt.Type != event.EventMessage {
-		return nil
+		return
 	}
-	return g.noteEcho(ctx, evt.RoomID, marker(m), evt.ID)
+	ctx, cancel := briefly(ctx)
+	defer cancel()
+	if err := g.noteEcho(ctx, evt.RoomID, marker(m), evt.ID); err != nil {
+		g.log.Warn("a message that the homeserver shows twice could not be deleted", "room", evt.RoomID, "event", evt.ID, "error", err)
+	}
 }
 
 func (g *Gateway) noteEcho(ctx context.Context, room id.RoomID, m marker, evt id.EventID) error {

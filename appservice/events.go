@@ -67,7 +67,8 @@ var takers = map[event.Type]func(*Gateway, context.Context, incoming) error{
 // handle takes one event. An error means that it could not be stored, and has to come again.
 func (g *Gateway) handle(ctx context.Context, evt *event.Event) error {
 	if g.owns(evt.Sender) {
-		return g.takeEcho(ctx, evt)
+		g.takeEcho(ctx, evt)
+		return nil
 	}
 	session, ours, err := g.sessionOf(ctx, evt.RoomID)
 	if err != nil {
@@ -92,7 +93,7 @@ func (g *Gateway) takeForeign(ctx context.Context, evt *event.Event) {
 	if evt.Type != event.StateMember || evt.Content.AsMember().Membership != event.MembershipInvite || !g.owns(user) {
 		return
 	}
-	ctx, cancel := contextBriefly(ctx)
+	ctx, cancel := briefly(ctx)
 	defer cancel()
 	_, err := g.as(user).LeaveRoom(ctx, evt.RoomID, &mautrix.ReqLeave{Reason: defaultPrinter.T("room.foreign")})
 	if unlessForbidden(err) != nil {
@@ -137,7 +138,7 @@ func (g *Gateway) unlessRefused(ctx context.Context, in incoming, err error, und
 		g.turnAway(ctx, in.session, in.RoomID, in.Sender)
 		return nil
 	}
-	ctx, cancel := contextBriefly(ctx)
+	ctx, cancel := briefly(ctx)
 	defer cancel()
 	room, failed := g.svc.Room(ctx, in.session)
 	if failed == nil && undo != nil {

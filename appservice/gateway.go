@@ -31,13 +31,13 @@ import (
 // Config says which homeserver the gateway serves.
 type Config struct {
 	// Homeserver is the base URL of the client-server API, for example http://127.0.0.1:8008.
-	Homeserver string `yaml:"homeserver" env:"HOMESERVER"`
+	Homeserver string
 	// Domain is the server name, the part of a user ID after the colon.
-	Domain string `yaml:"domain" env:"DOMAIN"`
+	Domain string
 	// Registration is the path of the registration file that the homeserver reads too.
-	Registration string `yaml:"registration" env:"REGISTRATION"`
+	Registration string
 	// Listen is the address at which the homeserver reaches us, host:port.
-	Listen string `yaml:"listen" env:"LISTEN"`
+	Listen string
 }
 
 // Service is what the gateway asks of the core; *bridge.Service has it.

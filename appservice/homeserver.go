@@ -107,8 +107,8 @@ func unlessForbidden(err error) error {
 	return err
 }
 
-// contextBriefly bounds a request that an event of the homeserver waits for.
-func contextBriefly(ctx context.Context) (context.Context, context.CancelFunc) {
+// briefly bounds a request that an event of the homeserver waits for.
+func briefly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, courtesyTimeout)
 }
 

@@ -49,11 +49,14 @@ func (g *Gateway) takeJoin(ctx context.Context, in incoming, user id.UserID) err
 }
 
 // takeLeave notes that a native user is out. Homeservers repeat events, perhaps after the user has come back: so it is asked
-// how things stand.
+// how things stand. If that cannot be found out, the event is believed: a room that is broken at the homeserver must not hold
+// up the events of all others.
 func (g *Gateway) takeLeave(ctx context.Context, in incoming, user id.UserID) error {
-	membership, err := g.membership(ctx, in.RoomID, user)
+	brief, cancel := briefly(ctx)
+	defer cancel()
+	membership, err := g.membership(brief, in.RoomID, user)
 	if err != nil {
-		return err
+		g.log.Warn("it could not be found out if somebody is still in a room", "room", in.RoomID, "user", user, "error", err)
 	}
 	if membership == event.MembershipJoin {
 		return nil

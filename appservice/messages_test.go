@@ -125,6 +125,15 @@ func TestOldLeaveIsNotBelieved(t *testing.T) {
 	require.Equal(t, bridge.EndpointJoined, s.svc.state(s.session, s.carol.ID), "Carol is in the room")
 }
 
+func TestBrokenRoomHoldsUpNothing(t *testing.T) {
+	for _, answer := range []http.HandlerFunc{refusal(http.StatusForbidden, "M_FORBIDDEN", nil), refusal(http.StatusInternalServerError, "M_UNKNOWN", nil)} {
+		s, room := joined(t)
+		s.plays("/state/m.room.member", answer)
+		require.Equal(t, http.StatusOK, s.push(t, memberEvent("$1", room, carolID, carolID, "leave")))
+		require.Equal(t, bridge.EndpointLeft, s.svc.state(s.session, s.carol.ID))
+	}
+}
+
 func TestNameOfTheRoomIsTheSubject(t *testing.T) {
 	s, room := joined(t)
 	_, fake := s.room(t)

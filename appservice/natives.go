@@ -174,7 +174,7 @@ func (g *Gateway) checkGuest(ctx context.Context, session uuid.UUID, room id.Roo
 
 // turnAway removes somebody who has no grant and tells why.
 func (g *Gateway) turnAway(ctx context.Context, session uuid.UUID, room id.RoomID, user id.UserID) {
-	ctx, cancel := contextBriefly(ctx)
+	ctx, cancel := briefly(ctx)
 	defer cancel()
 	snapshot, err := g.svc.Room(ctx, session)
 	if err == nil {

@@ -21,7 +21,7 @@ import (
 
 // Bounds of waiting for what happens by itself.
 const (
-	waitLong = 60 * time.Second
+	waitLong = 2 * time.Minute
 	waitStep = 20 * time.Millisecond
 )
 
