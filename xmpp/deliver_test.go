@@ -24,6 +24,7 @@ func TestWhatWasNotConfirmedComesAgain(t *testing.T) {
 	s, id := talking(t)
 	s.alter(func() { s.deaf = true })
 	s.say(id, 1, "into the void", time.Now())
+	s.misses(3) // to Bob, to Carol, and the ping
 	s.server.cut()
 	s.alter(func() { s.deaf = false })
 	s.connected(2)

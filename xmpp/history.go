@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"mailroom/bridge"
 )
@@ -18,6 +18,9 @@ const (
 	DefaultHistory = 100
 	// MaxHistory is how many messages a client can get by asking.
 	MaxHistory = 1000
+	// MaxHistorySize is how much of the past is sent to one who enters, in
+	// characters of the stream.
+	MaxHistorySize = 4 << 20
 	// historyPage is how many records are read at a time.
 	historyPage = 200
 )
@@ -32,7 +35,7 @@ type wanted struct {
 // historyAsked reads the history element of a join. What cannot be read does
 // not limit.
 func historyAsked(x *element) wanted {
-	w := wanted{messages: DefaultHistory, chars: math.MaxInt}
+	w := wanted{messages: DefaultHistory, chars: MaxHistorySize}
 	h := x.child(nsMUC, "history")
 	if h == nil {
 		return w
@@ -50,7 +53,7 @@ func historyAsked(x *element) wanted {
 		w.messages = min(n, MaxHistory)
 	}
 	if n, ok := number(h.attr("maxchars")); ok {
-		w.chars = n
+		w.chars = min(n, MaxHistorySize)
 	}
 	return w
 }
@@ -114,5 +117,5 @@ func (r *room) said(record bridge.Record) *element {
 func size(s *element) int {
 	var b bytes.Buffer
 	s.encode(&b)
-	return len([]rune(b.String()))
+	return utf8.RuneCount(b.Bytes())
 }

@@ -6,7 +6,6 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/bidi"
 	"golang.org/x/text/unicode/norm"
 )
@@ -16,9 +15,10 @@ import (
 const MaxNick = 60
 
 // foldNick is the form in which nicks are compared: two that look alike but
-// for case or compatibility forms are the same.
+// for case or compatibility forms are the same. Through upper case, since some
+// letters have more than one lower one (σ and ς).
 func foldNick(nick string) string {
-	return strings.TrimSpace(norm.NFKC.String(cases.Fold().String(norm.NFKC.String(nick))))
+	return strings.TrimSpace(norm.NFKC.String(strings.ToLower(strings.ToUpper(norm.NFKC.String(nick)))))
 }
 
 // safeNick makes a nick of a display name that every server lets through as

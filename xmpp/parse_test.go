@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -66,6 +67,35 @@ func FuzzParser(f *testing.F) {
 			again, err := parse(e.String())
 			require.NoError(t, err, e.String())
 			require.Equal(t, e.String(), again.String())
+		}
+	})
+}
+
+// Whatever a stanza is, the component handles it.
+func FuzzStanza(f *testing.F) {
+	m := newMemory()
+	id := m.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	c, err := New(Config{Component: component, Server: "127.0.0.1:1", Secret: secret}, m, slog.New(slog.DiscardHandler))
+	require.NoError(f, err)
+	c.rooms.forget()
+	_, _, _, err = m.Enter(f.Context(), id, parseJID(bob).identity(), bob, "Bob")
+	require.NoError(f, err)
+	at := id.String() + "@" + component
+	for _, seed := range []string{
+		"<presence from='bob@example.org/phone' to='ROOM/Bob'><x xmlns='http://jabber.org/protocol/muc'><history since='x'/></x></presence>",
+		"<message from='bob@example.org/phone' to='ROOM' type='groupchat'><body>x</body><origin-id xmlns='urn:xmpp:sid:0' id=' o '/></message>",
+		"<message from='bob@example.org' to='ROOM' type='error' id='invite-1'><error><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
+		"<iq from='bob@example.org/phone' to='ROOM/Bob' type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
+		"<iq from='bob@example.org/phone' to='ROOM' type='set'/>",
+		"<presence from='bob@example.org/phone' to='ROOM' type='subscribe'/>",
+		"<presence from='bob@example.org/phone' to='ROOM/Bob' type='unavailable'/>",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parse(strings.ReplaceAll(text, "ROOM", at))
+		if err == nil {
+			c.handle(t.Context(), incoming{s, parseJID(s.attr("from")), parseJID(s.attr("to")), s.attr("type")})
 		}
 	})
 }

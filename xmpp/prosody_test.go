@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"errors"
+	"log/slog"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -91,9 +92,9 @@ func TestProsodyBringsAMemberOfAnotherServer(t *testing.T) {
 func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
 	w := newWorld(t)
 	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
-	phone, desk := w.login("bob@example.org/phone", id), w.login("bob@example.org/desk", id)
+	phone := w.login("bob@example.org/phone", id)
 	phone.next(1)
-	desk.next(1)
+	desk := w.login("bob@example.org/desk", id)
 	phone.join(id, "Bob")
 	phone.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
 	desk.join(id, "Bobby")
@@ -168,6 +169,25 @@ func TestProsodyTellsOfAClientThatVanished(t *testing.T) {
 		list, err := w.Occupants(t.Context(), id)
 		return err == nil && len(list) == 0
 	}, 10*time.Second, time.Millisecond)
+}
+
+func TestProsodyRefusesAndWeSayWhatToDo(t *testing.T) {
+	server := realServer(t)
+	for _, test := range []struct {
+		config Config
+		words  string
+	}{
+		{Config{Component: component, Server: server.Component, Secret: "wrong"}, "set xmpp.secret"},
+		{Config{Component: "other.example.org", Server: server.Component, Secret: secret}, "add it to the server's configuration"},
+	} {
+		var log locked
+		c, err := New(test.config, newMemory(), slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		stop := runComponent(c, newMemory())
+		require.Eventually(t, func() bool { return strings.Contains(log.String(), "again_in") }, patience, time.Millisecond)
+		stop()
+		require.Contains(t, log.String(), test.words)
+	}
 }
 
 func TestProsodyTellsOfAnInvitationToNobody(t *testing.T) {

@@ -35,6 +35,7 @@ type server struct {
 	inboxes  map[string][]*element // by full JID
 	refusing string                // condition with which connections are refused
 	deaf     bool                  // takes what comes, and neither routes nor answers
+	unheard  int                   // how many stanzas it took that way
 	links    int
 }
 
@@ -100,6 +101,7 @@ func (s *server) route(conn net.Conn, e *element) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.deaf {
+		s.unheard++
 		return
 	}
 	if e.attr("to") == component {
@@ -134,6 +136,16 @@ func (s *server) alter(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
+}
+
+// misses waits until the server, deaf, has taken n stanzas.
+func (s *server) misses(n int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.unheard >= n
+	}, patience, time.Millisecond)
 }
 
 // connected waits until the component has connected n times.

@@ -113,19 +113,25 @@ func (l *link) receive() (*element, error) {
 func (l *link) send(stanzas ...*element) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	l.buffer.Reset()
 	for _, s := range stanzas {
 		s.encode(&l.buffer)
+		if l.buffer.Len() < writeSize {
+			continue
+		}
+		if err := l.flush(); err != nil {
+			return err
+		}
 	}
-	err := l.write(l.buffer.Bytes())
-	if l.buffer.Cap() > maxKeptBuffer {
-		l.buffer = bytes.Buffer{}
-	}
-	return err
+	return l.flush()
 }
 
-// maxKeptBuffer is how much memory the link keeps between two writes.
-const maxKeptBuffer = 1 << 20
+// writeSize is how much is gathered before it is written.
+const writeSize = 64 << 10
+
+func (l *link) flush() error {
+	defer l.buffer.Reset()
+	return l.write(l.buffer.Bytes())
+}
 
 func (l *link) write(b []byte) error {
 	if err := l.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
