@@ -26,6 +26,7 @@ type conversation struct {
 	log    []bridge.Record
 	portal string
 	acked  int64
+	fence  int64
 }
 
 func newCore() *core { return &core{sessions: make(map[uuid.UUID]*conversation)} }
@@ -138,9 +139,10 @@ func (c *core) state(session, member uuid.UUID) bridge.EndpointState {
 // deliver does one round of the outbox: it hands over what the lane has not had yet and notes what was accepted.
 func (c *core) deliver(ctx context.Context, g *Gateway, session uuid.UUID) error {
 	c.mu.Lock()
-	acked := c.sessions[session].acked
+	acked, fence := c.sessions[session].acked, c.sessions[session].fence
 	c.mu.Unlock()
-	accepted, err := g.Deliver(ctx, bridge.Lane{Session: session, Destination: bridge.ToMatrix, Acked: acked}, c.records(session, acked))
+	lane := bridge.Lane{Session: session, Destination: bridge.ToMatrix, Acked: acked, Fence: fence}
+	accepted, err := g.Deliver(ctx, lane, c.records(session, acked))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sessions[session].acked += int64(accepted)

@@ -35,7 +35,7 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 	if len(records) == 0 {
 		return 0, nil
 	}
-	v := g.views.take(lane.Session)
+	v := g.views.take(lane)
 	if v != nil && time.Now().Before(v.quietUntil) {
 		g.views.keep(v)
 		return 0, &bridge.WaitError{Until: v.quietUntil}
@@ -48,9 +48,13 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 		if v, err = g.open(ctx, room, records); err != nil {
 			return 0, err
 		}
+		v.fence = lane.Fence
 	}
 	d := &delivery{Gateway: g, view: v, room: room, say: printerOf(room)}
 	accepted, err = d.deliver(ctx, records)
+	if accepted > 0 {
+		v.acked = records[accepted-1].Seq
+	}
 	return accepted, d.conclude(err)
 }
 

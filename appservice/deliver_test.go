@@ -123,6 +123,30 @@ func TestCrashBeforeNotingWhatWasSentShowsNothingTwice(t *testing.T) {
 	require.Equal(t, want, s.said())
 }
 
+func TestLaneThatWentBackShowsNothingTwice(t *testing.T) {
+	s := newStage(t)
+	s.says("once")
+	require.NoError(t, s.deliver(t))
+	s.restart()
+	s.svc.forget(s.session, 0)
+	require.NoError(t, s.deliver(t), "with the same gateway")
+	require.Equal(t, []string{"once"}, s.said())
+}
+
+func TestLaneThatAnotherNodeHadShowsNothingTwice(t *testing.T) {
+	s := newStage(t)
+	require.NoError(t, s.deliver(t))
+	other := s.anotherGateway(t)
+	before := int64(len(s.svc.records(s.session, 0)))
+	s.says("once")
+	require.NoError(t, s.svc.deliver(t.Context(), other, s.session))
+	s.restart()
+	s.svc.forget(s.session, before) // the other node died before it could note what it had sent
+	s.svc.change(s.session, func(conv *conversation) { conv.fence++ })
+	require.NoError(t, s.deliver(t))
+	require.Equal(t, []string{"once"}, s.said())
+}
+
 func TestForeignMarkerHidesNothing(t *testing.T) {
 	s := newStage(t)
 	require.NoError(t, s.deliver(t))

@@ -16,11 +16,14 @@ import (
 // maxViews is how many rooms are remembered. A forgotten one costs two requests when its session wakes.
 const maxViews = 1000
 
-// view is what we know of a session's room. Only one delivery has it at a time. It is thrown away when a delivery fails, since
-// nobody knows then what the homeserver has done; so a view is always certain.
+// view is what we know of a session's room. Only one delivery has it at a time. It is thrown away when a delivery fails, when
+// another node has had the lane, and when the lane has gone back: nobody knows then what the room holds. So a view is always
+// certain.
 type view struct {
 	session uuid.UUID
 	room    id.RoomID
+	fence   int64 // of the lane
+	acked   int64 // the last record that is in the room for certain
 	// seats are the places of the bot and of the ghosts.
 	seats map[id.UserID]seat
 	// present are the messages of ours that were found in the room when it was last looked into.
@@ -48,12 +51,15 @@ type views struct {
 	kept map[uuid.UUID]*view
 }
 
-// take hands out the view of a session; nil if there is none.
-func (vs *views) take(session uuid.UUID) *view {
+// take hands out the view for a lane; nil if there is none that is still certain.
+func (vs *views) take(lane bridge.Lane) *view {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	v := vs.kept[session]
-	delete(vs.kept, session)
+	v := vs.kept[lane.Session]
+	delete(vs.kept, lane.Session)
+	if v == nil || v.fence != lane.Fence || v.acked > lane.Acked {
+		return nil
+	}
 	return v
 }
 
