@@ -40,6 +40,7 @@ type part struct {
 
 var parts = []part{
 	{"a", (*bench).durable},
+	{"b", (*bench).latency},
 }
 
 func main() {
