@@ -64,12 +64,10 @@ type loaded struct {
 	log    *slog.Logger
 }
 
-func (serve) Run(l loaded) error {
-	return app.RunServe(l, l.config, app.Options{Version: version}, l.log)
-}
-func (local) Run(l loaded) error {
-	return app.RunServe(l, l.config, app.Options{Version: version, Local: true}, l.log)
-}
+func (l loaded) serve(o app.Options) error { return app.RunServe(l, l.config, o, l.log) }
+
+func (serve) Run(l loaded) error        { return l.serve(app.Options{Version: version}) }
+func (local) Run(l loaded) error        { return l.serve(app.Options{Version: version, Local: true}) }
 func (check) Run(l loaded) error        { return app.RunCheck(l, l.config, l.log, os.Stdout) }
 func (registration) Run(l loaded) error { return app.RunRegistration(l.config, os.Stdout) }
 func (migrate) Run(l loaded) error      { return app.RunMigrate(l, l.config, l.log, os.Stdout) }
