@@ -98,10 +98,14 @@ func (p *profile) say(text string) {
 
 func (p *profile) shows(css string) { p.t.Helper(); p.do(chromedp.WaitVisible(chromedp.CSS(css))) }
 
-// texts is the text of every element that the selector finds.
+// texts is the text of every element that the selector finds; none while the page is between two documents.
 func (p *profile) texts(css string) []string {
 	p.t.Helper()
-	return eval[[]string](p, `[...document.querySelectorAll("`+css+`")].map((e) => e.textContent.trim())`)
+	texts, err := try[[]string](p, `[...document.querySelectorAll("`+css+`")].map((e) => e.textContent.trim())`)
+	if err != nil {
+		return nil
+	}
+	return texts
 }
 
 // sees waits until the messages of the page are these, in this order.
@@ -112,7 +116,12 @@ func (p *profile) sees(messages ...string) {
 
 func (p *profile) eventually(condition func() bool, what string, args ...any) {
 	p.t.Helper()
-	require.Eventuallyf(p.t, condition, patience, 20*time.Millisecond, what, args...)
+	// Not require.Eventually: it runs the condition on another goroutine, where no test may fail.
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !condition(); <-tick.C {
+		require.Truef(p.t, time.Now().Before(deadline), what, args...)
+	}
 }
 
 func equal(a, b []string) bool {
@@ -129,9 +138,13 @@ func equal(a, b []string) bool {
 
 func eval[T any](p *profile, script string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	value, err := try[T](p, script)
 	require.NoError(p.t, err)
 	return value
+}
+
+func try[T any](p *profile, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }

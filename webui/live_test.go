@@ -1,6 +1,10 @@
 package webui
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +57,7 @@ func TestPageWorksWithoutScript(t *testing.T) {
 	p.eventually(func() bool { return fake.readSeq(room.Session.ID, bob.ID) == int64(len(fake.records(room.Session.ID))) }, "what was shown is read")
 	p.click(".menu summary")
 	p.click(".menu button")
-	p.eventually(func() bool { return eval[string](p, "location.pathname") == "/left" }, "the goodbye page")
+	p.eventually(func() bool { return equal(p.texts("h1"), []string{"You left"}) }, "the goodbye page")
 }
 
 func TestStreamComesBackAfterARestart(t *testing.T) {
@@ -68,6 +72,52 @@ func TestStreamComesBackAfterARestart(t *testing.T) {
 	site.start()
 	fake.say(room, alice, bridge.Mail, text("three"))
 	p.sees("one", "two", "three")
+}
+
+// between is a site behind something that meddles with the streams; meddle says if it has answered.
+func between(t *testing.T, fake *fakeService, meddle func(w http.ResponseWriter, r *http.Request) bool) *site {
+	t.Helper()
+	next := handler(t, fake, func(c *Config) { c.PublicURL = "http://127.0.0.1" })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		isStream := strings.HasSuffix(r.URL.Path, "/events") && !r.URL.Query().Has("wait")
+		if !isStream || !meddle(w, r) {
+			next.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.CloseClientConnections)
+	return &site{t: t, fake: fake, url: server.URL}
+}
+
+// A browser's own EventSource gives up for ever after one 503.
+func TestStreamSurvivesA503(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	var refused atomic.Int32
+	site := between(t, fake, func(w http.ResponseWriter, _ *http.Request) bool {
+		if refused.Add(1) > 2 {
+			return false
+		}
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+		return true
+	})
+	p := newProfile(t).join(site, "bob")
+	p.eventually(func() bool { return refused.Load() > 2 }, "the page tries again")
+	fake.say(room, alice, bridge.Mail, text("through"))
+	p.sees("through")
+}
+
+func TestPageFallsBackToLongPollsWhereNoStreamGetsThrough(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := between(t, fake, func(_ http.ResponseWriter, r *http.Request) bool {
+		<-r.Context().Done() // a proxy that keeps everything until the end
+		return true
+	})
+	p := newProfile(t).join(site, "bob")
+	fake.say(room, alice, bridge.Mail, text("one"))
+	p.sees("one")
+	fake.say(room, alice, bridge.Mail, text("two"))
+	p.sees("one", "two")
 }
 
 func TestMessageIsSentAfterA503(t *testing.T) {
@@ -141,7 +191,7 @@ func TestEarlierMessagesAreBehindALink(t *testing.T) {
 	p := newProfile(t).join(site, "bob")
 	require.NotContains(t, p.texts(".message .text"), "the very first")
 	p.click("#earlier")
-	p.eventually(func() bool { return len(p.texts(".message")) > 0 && p.texts(".message .text")[0] == "the very first" }, "the older page")
+	p.eventually(func() bool { m := p.texts(".message .text"); return len(m) > 0 && m[0] == "the very first" }, "the older page")
 	p.click("#newest a")
 	p.shows("#composer")
 }

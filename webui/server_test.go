@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -95,6 +97,31 @@ func TestClientIsBelievedOnlyThroughATrustedProxy(t *testing.T) {
 		r.Header.Set("X-Forwarded-For", c.forwarded)
 		require.Equal(t, c.want, s.clientAddr(r).String(), c)
 	}
+}
+
+func TestTooLongAHeaderIsRefused(t *testing.T) {
+	site := newSite(t, newFake())
+	r, err := http.NewRequest("GET", site.url, nil)
+	require.NoError(t, err)
+	r.Header.Set("X-Long", strings.Repeat("x", 2*MaxHeader))
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, answer.StatusCode)
+}
+
+func TestGuessersAreCountedByNetworkAndForAMinute(t *testing.T) {
+	b, now := newBucket(), time.Now()
+	b.now = func() time.Time { return now }
+	addr := netip.MustParseAddr
+	for range MaxGuesses {
+		b.add(addr("2001:db8::1"))
+	}
+	require.True(t, b.full(addr("2001:db8::ffff")), "its owner has the whole /64")
+	require.False(t, b.full(addr("2001:db8:0:1::1")))
+	require.False(t, b.full(addr("192.0.2.1")))
+	now = now.Add(guessWindow)
+	require.False(t, b.full(addr("2001:db8::1")))
 }
 
 func TestHealthAndReadiness(t *testing.T) {

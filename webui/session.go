@@ -37,7 +37,7 @@ func (s *Server) visit(r *http.Request) (*visit, error) {
 	if err != nil {
 		return nil, errUnknown
 	}
-	v := &visit{id: id}
+	v := &visit{id: id, tell: teller{printer: s.printer(r)}}
 	if v.by, err = s.identify(r, id); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (s *Server) visit(r *http.Request) (*visit, error) {
 // look reads the room again.
 func (v *visit) look(s *Server, r *http.Request) (err error) {
 	v.room, v.me, err = s.service.View(r.Context(), v.id, v.by)
-	v.tell = teller{s.printer(r), v.room, v.me}
+	v.tell.room, v.tell.me = v.room, v.me
 	return err
 }
 
@@ -59,14 +59,14 @@ func (v *visit) writable() bool { return v.room.Session.State == bridge.Open }
 // sessionView is the session page.
 type sessionView struct {
 	page
-	Nonce, Path, Me, Subject, Why, Client, Closed string
-	People                                        []person
-	Entries                                       []entry
-	First, After                                  int64
-	Earlier, Live, Writable                       bool
-	MaxText                                       int
-	Blank                                         entry  // the empty entry in the <template> elements
-	Nobody                                        person // and the empty person
+	Nonce, Path, Me, Subject, Why, Client, Closed, Left string
+	People                                              []person
+	Entries                                             []entry
+	First, After                                        int64
+	Earlier, Live, Writable                             bool
+	MaxText                                             int
+	Blank                                               entry  // the empty entry in the <template> elements
+	Nobody                                              person // and the empty person
 }
 
 func (s *Server) showSession(w http.ResponseWriter, r *http.Request) {
@@ -98,6 +98,9 @@ func (s *Server) sessionView(v *visit, records []bridge.Record) sessionView {
 	}
 	if v.room.Session.State != bridge.Open {
 		view.Closed = p.T("page.closed")
+	}
+	if v.me.State == bridge.Left {
+		view.Left = p.T("page.left_note")
 	}
 	if n := len(records); n > 0 {
 		view.First, view.After = records[0].Seq, records[n-1].Seq

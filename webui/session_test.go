@@ -130,6 +130,7 @@ func TestLeavingIsGoodbye(t *testing.T) {
 	m, _ := fake.rooms[room.Session.ID].Member(bob.ID)
 	require.Equal(t, bridge.Left, m.State)
 	require.Contains(t, body(t, v.get("/left")), "You left")
+	require.Contains(t, body(t, v.get(sessionPath(room.Session.ID))), "Write something to come back")
 }
 
 func TestMessagesOfOnePersonStandTogether(t *testing.T) {

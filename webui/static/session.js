@@ -153,6 +153,7 @@ function changed(room) {
   if (room.me !== me || room.writable !== Boolean(box)) return location.reload();
   byId('subject').textContent = room.subject;
   byId('people').replaceChildren(...room.people.map(personItem));
+  if (room.people.some((person) => person.id === me)) status.textContent = ''; // who had left is back
 }
 
 /** @param {any} person */
@@ -172,7 +173,7 @@ let worry;
 function connection(connected) {
   clearTimeout(worry);
   if (connected) {
-    status.textContent = '';
+    if (status.textContent === words.offline) status.textContent = '';
     void sendQueued();
   } else {
     worry = setTimeout(() => { status.textContent = words.offline ?? ''; }, 1_500); // a restart takes less
