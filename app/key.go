@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mailroom/bridge"
 
@@ -55,7 +56,7 @@ func (a *App) readKey() (key []byte, source string, err error) {
 	if err != nil {
 		return nil, file, err
 	}
-	key, err = hex.DecodeString(string(text))
+	key, err = hex.DecodeString(strings.TrimSpace(string(text)))
 	return key, file, err
 }
 
