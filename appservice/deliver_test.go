@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"mailroom/bridge"
@@ -65,6 +67,24 @@ func TestMessageCostsOneRequest(t *testing.T) {
 	requests := s.counted()
 	require.Len(t, requests, 2, "%v", requests)
 	require.Equal(t, []string{"one", "two", "three"}, s.said())
+}
+
+func TestSessionsAreDeliveredSideBySide(t *testing.T) {
+	s := newStage(t)
+	var all sync.WaitGroup
+	for i := range 20 {
+		alice := person("Alice", "alice@example.org", "")
+		session := s.svc.start(fmt.Sprint(i), alice, person("Carol", "carol@example.org", carolID))
+		all.Go(func() {
+			for range 10 {
+				s.svc.says(session, alice.ID, bridge.Mail, "hello")
+				assert.NoError(t, s.svc.deliver(t.Context(), s.gateway, session))
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, s.said(), 200)
+	require.Len(t, s.rooms, 20)
 }
 
 func TestNobodyOnMatrixNeedsNoRoom(t *testing.T) {

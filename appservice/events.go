@@ -108,23 +108,27 @@ func (g *Gateway) takeRedaction(_ context.Context, in incoming) error {
 
 // takeName sets the subject. If the session does not let the sender do that, the name is put back.
 func (g *Gateway) takeName(ctx context.Context, in incoming) error {
-	return g.takeSubject(ctx, in, in.Content.AsRoomName().Name)
+	return g.takeSubject(ctx, in, in.Content.AsRoomName().Name, func(ctx context.Context, room *bridge.Room) error {
+		return g.setName(ctx, in.RoomID, room)
+	})
 }
 
-// takeTopic takes the room's topic for the subject, which is what people who change it mean.
+// takeTopic takes the room's topic for the subject, which is what people who change it mean. Our rooms have no topic of their
+// own.
 func (g *Gateway) takeTopic(ctx context.Context, in incoming) error {
 	topic := in.Content.AsTopic().Topic
 	if topic == "" {
 		return nil
 	}
-	return g.takeSubject(ctx, in, topic)
+	return g.takeSubject(ctx, in, topic, func(ctx context.Context, _ *bridge.Room) error {
+		_, err := g.as(g.bot).SendStateEvent(ctx, in.RoomID, event.StateTopic, "", &event.TopicEventContent{})
+		return err
+	})
 }
 
-func (g *Gateway) takeSubject(ctx context.Context, in incoming, subject string) error {
+func (g *Gateway) takeSubject(ctx context.Context, in incoming, subject string, undo func(context.Context, *bridge.Room) error) error {
 	_, err := g.svc.SetSubject(ctx, in.session, in.by(), cleanSubject(subject), in.origin())
-	return g.unlessRefused(ctx, in, err, func(ctx context.Context, room *bridge.Room) error {
-		return g.setName(ctx, in.RoomID, room)
-	})
+	return g.unlessRefused(ctx, in, err, undo)
 }
 
 // unlessRefused lets an internal error through, so that the event is repeated. An act that the session does not allow is

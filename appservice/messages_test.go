@@ -155,6 +155,15 @@ func TestForbiddenNameIsPutBackAndExplained(t *testing.T) {
 	require.Equal(t, []string{"The others did not get this. Only the initiator may do that."}, s.said())
 }
 
+func TestForbiddenTopicIsTakenAway(t *testing.T) {
+	s, room := joined(t)
+	_, fake := s.room(t)
+	fake.state["m.room.topic"] = map[string]any{"topic": "Mine now"}
+	require.Equal(t, http.StatusOK, s.push(t, stateEvent("$1", room, carolID, "m.room.topic", "", map[string]any{"topic": "Mine now"})))
+	require.Equal(t, map[string]any{"topic": ""}, fake.state["m.room.topic"])
+	require.Len(t, s.said(), 1)
+}
+
 func TestInvitationIntoAForeignRoomIsRefused(t *testing.T) {
 	s, _ := joined(t)
 	const foreign = "!foreign:example.org"

@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
 
 	"mailroom/bridge"
 )
@@ -181,8 +183,15 @@ func FuzzEvents(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if said, ok := evt.Content.Parsed.(interface{ GetCaption() string }); ok {
-			_ = said.GetCaption()
+		r := reading{defaultPrinter, "Carol"}
+		said := evt.Content.AsMessage()
+		body := r.body(said)
+		if isEdit(said) {
+			body = r.correction(said.NewContent)
+		}
+		require.True(t, utf8.ValidString(body.Text))
+		for _, part := range partsOf(bridge.Body(body), event.MsgText) {
+			require.True(t, fits(part))
 		}
 		require.NotEmpty(t, evt.ID)
 	})
