@@ -53,7 +53,7 @@ func (c *Component) work(ctx context.Context, queue <-chan *incoming) {
 // too many. The read of the link waits while that queue is full.
 func (c *Component) dispatch(ctx context.Context, work queues, s *element) {
 	in := &incoming{s, parseJID(s.attr("from")), parseJID(s.attr("to")), s.attr("type")}
-	if in.to.domain != c.config.Component || in.from.domain == "" {
+	if s.name.Space != nsComponent || in.to.domain != c.config.Component || in.from.domain == "" {
 		return
 	}
 	if in.answerable() && !c.limits.allow(in.from.bare()) {

@@ -12,6 +12,21 @@
 // also the reflection to its sender, which thereby is the acknowledgement of a
 // message that is stored.
 //
+// What is particular here:
+//   - Components have no stream management. A ping to our own name, sent after a
+//     batch, stands in for it: servers handle a component's stanzas in order, so
+//     its return says that all before it was read (barrier.go).
+//   - A room is loaded while somebody is inside or something happens to it, and
+//     locked while a client enters or records are sent, so that what one is
+//     shown as history and what comes live meet without gap or overlap.
+//   - One person is one occupant: one nick and one occupant-id, however many
+//     clients are inside. Who is reached on another network too is an occupant
+//     whether or not a client of theirs is inside, so that nobody can see if it
+//     runs. Nothing else of presence is passed on, nor are chat states.
+//   - Clients that are gone bounce, and a bounce is a leave. Those that are inside
+//     are stored, so that rooms go on when the bridge or the server starts again.
+//   - Who has no grant meets one answer, whatever is asked of whichever address.
+//
 // The wire code is our own, on encoding/xml: strangers may send anything, and
 // an unknown element, nick or depth must never end the stream of everybody.
 package xmpp

@@ -54,7 +54,10 @@ func (c *Component) answer(in incoming, err error) {
 func (c *Component) update(ctx context.Context, in incoming) {
 	o, inside, err := c.occupant(ctx, in)
 	switch {
-	case err != nil || inside && o.Nick == in.to.resource:
+	case err != nil:
+		c.log.Error("a client's presence could not be looked at", "session", in.to.local, "error", err)
+		return
+	case inside && o.Nick == in.to.resource:
 		return
 	case inside:
 		c.reply(refusal(in.element, notAcceptable, locales.Default().For(in.lang()).T("xmpp.nick_stays")))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -88,6 +90,9 @@ func (p *parser) next() (*element, error) {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
+			if !isName(t.Name.Local) {
+				return nil, errRestricted
+			}
 			return p.rest(opening(t))
 		case xml.EndElement:
 			return nil, errEndOfStream
@@ -113,6 +118,9 @@ func (p *parser) rest(stanza *element) (*element, error) {
 		switch t := token.(type) {
 		case xml.StartElement:
 			depth++
+			if !isName(t.Name.Local) {
+				return nil, errRestricted
+			}
 			if !stanza.cut {
 				child := opening(t)
 				stack[len(stack)-1].with(child)
@@ -132,6 +140,13 @@ func (p *parser) rest(stanza *element) (*element, error) {
 		}
 	}
 	return stanza, nil
+}
+
+// isName says if an element may have that name when it stands without its
+// prefix: encoding/xml looks only at how the name with its prefix begins.
+func isName(local string) bool {
+	first, _ := utf8.DecodeRuneInString(local)
+	return first == '_' || unicode.IsLetter(first)
 }
 
 func (e *element) empty() { e.cut, e.children, e.text = true, nil, "" }
