@@ -36,6 +36,13 @@ func TestAnswerThatIsNotProvedIsHeld(t *testing.T) {
 	require.Contains(t, b.log.String(), "class=held")
 }
 
+func TestAnswerAgainstAQuarantinePolicyIsHeld(t *testing.T) {
+	b := start(t)
+	b.dns.Set("_dmarc.example.org", "TXT v=DMARC1; p=quarantine")
+	b.send(t, crlf(answerTo(replyToken, "Hello\n")), "250", replyAddress)
+	require.False(t, b.service.onlyReply(t).Authenticated)
+}
+
 func TestAnswerAgainstThePolicyOfItsDomainIsRefused(t *testing.T) {
 	b := start(t)
 	b.dns.Set("_dmarc.example.org", "TXT v=DMARC1; p=reject")

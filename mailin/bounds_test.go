@@ -2,12 +2,15 @@ package mailin
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"mailroom/bridge"
 )
 
 // head begins every mail of these tests.
@@ -211,6 +214,31 @@ func TestConnectionsAreBounded(t *testing.T) {
 	c := dialRaw(t, b.Addr())
 	c.hear("421 4.7.0 Too many connections")
 	first.say("NOOP", "250")
+}
+
+func TestStoppingCutsIdlePeersAndAnswersTheOthers(t *testing.T) {
+	b := start(t)
+	idle, busy := b.smtp(t), b.smtp(t)
+	started, finish := make(chan struct{}), make(chan struct{})
+	b.service.allow = func(bridge.Identity) error { close(started); <-finish; return nil }
+	busy.say("MAIL FROM:<alice@example.org>", "250")
+	busy.say("RCPT TO:<new@in.example.org>", "250")
+	busy.say("DATA", "354")
+	busy.raw(b.signed(t, invitation) + ".\r\n")
+	<-started
+	b.stop()
+	idle.closed()
+	close(finish)
+	busy.hear("250")
+	busy.say("QUIT", "221")
+	b.service.onlyStart(t)
+}
+
+func TestPlacesThatConnectionsAreCountedBy(t *testing.T) {
+	for ip, want := range map[string]string{"192.0.2.7": "192.0.2.7", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "127.0.0.1": "", "::1": ""} {
+		require.Equal(t, want, placeOf(&net.TCPAddr{IP: net.ParseIP(ip)}))
+	}
+	require.Empty(t, placeOf(&net.UnixAddr{}))
 }
 
 func TestLMTPSocketIsForItsGroup(t *testing.T) {

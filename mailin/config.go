@@ -16,7 +16,7 @@ type Config struct {
 	Domain string // of our addresses, as in.example.org
 
 	SMTPListen       string // host:port for other mail servers; "" for none
-	LMTPListen       string // unix:/path or host:port for a front MTA; "" for none
+	LMTPListen       string // unix:/path or host:port for a front MTA, and nobody else must reach it; "" for none
 	SubmissionListen string // host:port for people with an account; port 465 begins with TLS; "" for none
 
 	// TrustedAuthservID is the name under which a front MTA on this machine writes

@@ -78,27 +78,30 @@ func (c *check) dkim() (coverage, error) {
 	return nil, trouble
 }
 
-// claimedCoverage is what the DKIM signatures near the author's domain say that
-// they cover, without checking them: a front MTA did that, but does not say what
-// they cover. Of several the least counts, so a forged one can only take away.
-// Nil if there is none: then the front's proof was another one.
-func claimedCoverage(h header, author string) coverage {
+// claimedCoverage is what the DKIM signatures of the author's organization say
+// that they cover, without checking them: a front MTA did that, but does not say
+// what they cover. Of several the least counts, so a forged one can only take
+// away. Nil if there is none: then the front's proof was another one.
+func (c *check) claimedCoverage() (coverage, error) {
+	organization, err := c.walk.organization(c.domain())
+	if err != nil {
+		return nil, err
+	}
 	var least coverage
-	for _, value := range h.all("DKIM-Signature") {
+	for _, value := range c.message.Header.all("DKIM-Signature") {
 		tags := signatureTags(value)
-		if !related(domainOf(tags["d"]), author) {
+		if d := domainOf(tags["d"]); d != organization && !strings.HasSuffix(d, "."+organization) {
 			continue
 		}
 		claimed := newCoverage(strings.Split(tags["h"], ":"))
 		if least == nil {
 			least = claimed
-			continue
 		}
 		for name, n := range least {
 			least[name] = min(n, claimed[name])
 		}
 	}
-	return least
+	return least, nil
 }
 
 // signatureTags reads the tag list of a signature (RFC 6376 §3.2).
@@ -109,9 +112,4 @@ func signatureTags(value string) map[string]string {
 		tags[strings.TrimSpace(name)] = strings.Join(strings.Fields(text), "")
 	}
 	return tags
-}
-
-// related says if one domain is the other, or below it.
-func related(a, b string) bool {
-	return a != "" && (a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a))
 }

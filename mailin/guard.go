@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,10 +39,7 @@ func (g *guard) Accept() (net.Conn, error) {
 }
 
 func (g *guard) admit(c net.Conn) *guarded {
-	key := ""
-	if ip := ipOf(c.RemoteAddr()); ip != nil && !ip.IsLoopback() {
-		key = ip.String()
-	}
+	key := placeOf(c.RemoteAddr())
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.total >= g.limits.Connections || key != "" && g.byIP[key] >= g.limits.ConnectionsIP {
@@ -54,6 +52,19 @@ func (g *guard) admit(c net.Conn) *guarded {
 	return admitted
 }
 
+// placeOf is what connections are counted by: an IPv4 address, or the /64 that one
+// customer has of IPv6; "" for this machine, which is not bounded.
+func placeOf(a net.Addr) string {
+	ip := ipOf(a)
+	switch {
+	case ip == nil || ip.IsLoopback():
+		return ""
+	case ip.To4() == nil:
+		return ip.Mask(net.CIDRMask(64, 128)).String()
+	}
+	return ip.String()
+}
+
 func (g *guard) release(c *guarded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -64,12 +75,18 @@ func (g *guard) release(c *guarded) {
 	delete(g.conns, c)
 }
 
-// closeAll cuts every connection.
-func (g *guard) closeAll() {
+// closeIdle cuts the connections that have no mail under way which is about to be
+// answered, closeAll all of them.
+func (g *guard) closeIdle() { g.cut(func(c *guarded) bool { return !c.delivering.Load() }) }
+func (g *guard) closeAll()  { g.cut(func(*guarded) bool { return true }) }
+
+func (g *guard) cut(which func(*guarded) bool) {
 	g.mu.Lock()
 	var open []*guarded
 	for c := range g.conns {
-		open = append(open, c)
+		if which(c) {
+			open = append(open, c)
+		}
 	}
 	g.mu.Unlock()
 	for _, c := range open {
@@ -92,6 +109,8 @@ type guarded struct {
 	guard *guard
 	key   string
 	once  sync.Once
+
+	delivering atomic.Bool // a mail was read to its end and not answered yet
 
 	mu   sync.Mutex
 	last bool

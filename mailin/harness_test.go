@@ -142,6 +142,7 @@ type bench struct {
 	dns     *dnstest.Server
 	signer  *dnstest.Signer // of example.org
 	log     *syncBuffer
+	stop    context.CancelFunc
 }
 
 // start runs a server with all three listeners. example.org signs its mail and
@@ -167,6 +168,7 @@ func start(t *testing.T, change ...func(*Config)) *bench {
 	require.NoError(t, err)
 	require.NoError(t, b.Listen())
 	ctx, cancel := context.WithCancel(context.Background())
+	b.stop = cancel
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	t.Cleanup(func() {

@@ -12,7 +12,7 @@ type Limits struct {
 	HeaderBytes     int // of one header block: 100 KiB
 	HeaderFields    int // in one header block: 500
 	HeaderLineBytes int // of a header line, and of a field that Mailroom reads after unfolding: 8 KiB
-	Hops            int // Received fields, against loops: 50 (RFC 5321 §6.3 asks for at least 100 or a smaller safe number)
+	Hops            int // Received fields, against loops: 50, as Postfix has it (RFC 5321 §6.3)
 
 	Depth int // of the MIME tree: 20
 	Parts int // of the MIME tree: 300

@@ -51,10 +51,8 @@ func mailboxes(name, value string) ([]mailbox, *refusal) {
 	}
 	parser := mail.AddressParser{WordDecoder: words}
 	list, err := parser.ParseList(decodeText([]byte(value), ""))
-	if err != nil {
-		r := errAddress(name, value)
-		r.Err = err
-		return nil, r
+	if err != nil { // its text may hold the address, which may hold a token: it must not reach the log
+		return nil, errAddress(name, value)
 	}
 	found := make([]mailbox, 0, len(list))
 	for _, a := range list {
@@ -104,7 +102,7 @@ func author(h header) (mailbox, *refusal) {
 	list, err := mailboxes("From", values[0])
 	switch {
 	case err != nil:
-		return mailbox{}, &refusal{errFromForm.Code, errFromForm.Enhanced, errFromForm.Reason, errFromForm.Sentence, err}
+		return mailbox{}, errFromForm
 	case len(list) != 1 || isGroup(values[0]):
 		return mailbox{}, errNoFrom
 	}

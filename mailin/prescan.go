@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// read are the fields that Mailroom reads itself: they are bounded after
+// readFields are those that Mailroom reads itself: they are bounded after
 // unfolding, too. Others may be long, as the spam verdicts of big providers are.
-var read = map[string]bool{
+var readFields = map[string]bool{
 	"from": true, "to": true, "cc": true, "subject": true, "message-id": true, "sender": true,
 	"content-type": true, "content-transfer-encoding": true, "content-disposition": true, "content-language": true,
 	"authentication-results": true, "dkim-signature": true, "auto-submitted": true, "precedence": true, "list-id": true,
@@ -139,7 +139,7 @@ func errLongHeaderLine(l Limits) *refusal {
 
 func (b *headerBlock) checkRead(l Limits) *refusal {
 	for _, f := range b.fields {
-		if len(f.Value) > l.HeaderLineBytes && read[strings.ToLower(f.Name)] {
+		if len(f.Value) > l.HeaderLineBytes && readFields[strings.ToLower(f.Name)] {
 			return errLongHeaderLine(l)
 		}
 	}

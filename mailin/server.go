@@ -187,10 +187,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// stop lets go-smtp finish, and cuts those that stay: it does not close
-// connections itself after a Shutdown.
+// stop cuts who is not being answered at once (they try again), lets go-smtp
+// finish with the others, and cuts those that stay: it does not do so itself.
 func (d *door) stop() {
 	_ = d.listener.Close() // by ourselves: go-smtp forgets a listener that it has not begun to serve
+	d.guard.closeIdle()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
 	if err := d.smtp.Shutdown(ctx); err != nil {

@@ -43,6 +43,7 @@ func (s *Server) newSession(d *door, c *smtp.Conn) *session {
 
 // Reset forgets the mail that is being received (RFC 5321 §4.1.1.5).
 func (s *session) Reset() {
+	s.setDelivering(false) // go-smtp resets after the answer was written
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.envelope = envelope{}
@@ -109,6 +110,15 @@ func (s *session) hangUp() {
 	}
 }
 
+func (s *session) setDelivering(yes bool) {
+	if s.conn == nil {
+		return
+	}
+	if c := guardedConn(s.conn.Conn()); c != nil {
+		c.delivering.Store(yes)
+	}
+}
+
 // Data takes the mail for all its recipients or for none.
 func (s *session) Data(r io.Reader) error {
 	answers, refused := s.receive(r)
@@ -156,6 +166,7 @@ func (s *session) receive(r io.Reader) (answers []*refusal, refused *refusal) {
 		s.server.note(s.peer(), &delivery{env: env, size: len(raw), started: started}, refused)
 		return nil, refused
 	}
+	s.setDelivering(true)
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.config.Limits.WorkTime)
 	defer cancel()
 	return s.server.deliver(ctx, s.peer(), env, raw, !s.conn.Server().LMTP)

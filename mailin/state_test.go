@@ -57,7 +57,7 @@ func TestMailAndRecipientsAreForgottenBy(t *testing.T) {
 
 func TestSecondMailCommandForgetsTheFirst(t *testing.T) {
 	b := start(t)
-	s := b.Server.newSession(b.doors[0], nil)
+	s := b.newSession(b.doors[0], nil)
 	s.envelope = envelope{From: "alice@example.org", Recipients: []recipient{{For: toNew}}}
 	require.NoError(t, s.Mail("bob@example.org", nil))
 	require.Equal(t, envelope{From: "bob@example.org"}, s.envelope)

@@ -213,9 +213,9 @@ func (c *check) byFront(results []authResult) (verdict, error) {
 	}
 	v := verdict{From: c.from, Level: levelA, Basis: "front"}
 	if !spf {
-		v.signed = claimedCoverage(c.message.Header, c.domain())
+		v.signed, err = c.claimedCoverage()
 	}
-	return v, nil
+	return v, err
 }
 
 // frontAlignment says which passes of the front are aligned with the author.

@@ -168,6 +168,21 @@ func TestTrustedFrontIsBelieved(t *testing.T) {
 	}
 }
 
+func TestFrontOnThisMachineMaySpeakSMTP(t *testing.T) {
+	b := start(t, func(c *Config) { c.TrustedAuthservID = "mx.example.org" })
+	b.send(t, "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\n"+crlf(invitation), "250", "new@in.example.org")
+	require.Contains(t, b.log.String(), "level=A basis=front")
+}
+
+func TestResultsFromFarAwayAreNotBelieved(t *testing.T) {
+	b := start(t, func(c *Config) { c.TrustedAuthservID = "mx.example.org" })
+	m, refused := prescan([]byte("Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\n"+crlf(invitation)), b.config.Limits)
+	require.Nil(t, refused)
+	v, refused := b.verify(t.Context(), peer{IP: net.IPv4(192, 0, 2, 7), Helo: "x"}, envelope{From: "alice@example.org"}, m)
+	require.Nil(t, refused)
+	require.False(t, v.proved())
+}
+
 func TestNobodyIsBelievedWithoutAName(t *testing.T) {
 	b := start(t)
 	b.front(t, "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\n"+crlf(invitation), "550 5.7.26", "new@in.example.org")
@@ -178,6 +193,8 @@ func TestCcAddedBeforeATrustedFrontIsFound(t *testing.T) {
 	mail := "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\nCc: mallory@example.net\r\n" +
 		b.signed(t, strings.Replace(invitation, "Cc: carol@example.org\n", "", 1), "From", "To")
 	b.front(t, mail, "550 5.7.7", "new@in.example.org")
+	b.front(t, "DKIM-Signature: v=1; d=other.test; h=From:To:Cc\r\n"+mail, "550 5.7.7", "new@in.example.org")
+	b.front(t, "DKIM-Signature: v=1; d=example.org; h=From:To:Cc:Message-ID\r\n"+mail, "550 5.7.7", "new@in.example.org")
 }
 
 func TestFrontWithoutResultsIsCheckedByDKIMAndNeverBySPF(t *testing.T) {
