@@ -17,8 +17,14 @@ const apiPrefix = "/api/v1"
 //go:embed openapi.yaml
 var openAPI []byte
 
-// apiCall serves one request of somebody whom a bearer token names.
-type apiCall func(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error
+// caller is whom a bearer token names, and the session in the address, if there is one.
+type caller struct {
+	by      bridge.Identity
+	session uuid.UUID
+}
+
+// apiCall serves one request; the error that it returns is answered for it.
+type apiCall func(s *Server, w http.ResponseWriter, r *http.Request, c caller) error
 
 // apiRoute is one route of the API; openapi.yaml describes each, held by a test.
 type apiRoute struct {
@@ -59,26 +65,41 @@ func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 // authorized lets a call see only requests with a bearer token that counts (RFC 6750). No cookie does.
 func (s *Server) authorized(call apiCall) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := s.clientAddr(r)
-		if s.guesses.full(client) {
-			writeJSON(w, http.StatusTooManyRequests, problem("too_often", "There were too many wrong tokens from your network. Try again in a minute."))
+		by, ok := s.authenticate(w, r)
+		if !ok {
 			return
 		}
-		bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		by, err := s.service.APIIdentity(r.Context(), bearer)
-		if bridge.CodeOf(err) == bridge.NotFound {
-			s.guesses.add(client)
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeJSON(w, http.StatusUnauthorized, problem("unauthorized", "Send a header with a token that counts: Authorization: Bearer …"))
-			return
+		c, err := caller{by: by}, error(nil)
+		if r.PathValue("session") != "" {
+			c.session, err = sessionOf(r)
 		}
 		if err == nil {
-			err = call(s, w, r, by)
+			err = call(s, w, r, c)
 		}
 		if err != nil {
 			s.apiFail(w, r, err)
 		}
 	})
+}
+
+// authenticate says whom the bearer token names. Without one that counts, it has answered.
+func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) (by bridge.Identity, ok bool) {
+	client := s.clientAddr(r)
+	if s.guesses.full(client) {
+		writeJSON(w, http.StatusTooManyRequests, problem("too_often", "There were too many wrong tokens from your network. Try again in a minute."))
+		return by, false
+	}
+	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	by, err := s.service.APIIdentity(r.Context(), bearer)
+	switch {
+	case bridge.CodeOf(err) == bridge.NotFound:
+		s.guesses.add(client)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		writeJSON(w, http.StatusUnauthorized, problem("unauthorized", "Send a header with a token that counts: Authorization: Bearer …"))
+	case err != nil:
+		s.apiFail(w, r, err)
+	}
+	return by, err == nil
 }
 
 func (s *Server) apiFail(w http.ResponseWriter, r *http.Request, err error) {

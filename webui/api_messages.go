@@ -66,11 +66,7 @@ func (m apiMessageBody) body() (bridge.Body, error) {
 }
 
 // apiPost says something, and answers after it is durable. The same client id is the same message.
-func apiPost(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
+func apiPost(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	var message apiMessageBody
 	if err := decode(w, r, &message); err != nil {
 		return err
@@ -79,11 +75,11 @@ func apiPost(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identi
 	if err != nil {
 		return err
 	}
-	origin, err := apiOrigin(r, by, message.ClientID)
+	origin, err := apiOrigin(r, c, message.ClientID)
 	if err != nil {
 		return err
 	}
-	record, err := s.service.Post(r.Context(), bridge.PostRequest{Session: id, By: by, Body: said, Lang: message.Lang, Origin: origin})
+	record, err := s.service.Post(r.Context(), bridge.PostRequest{Session: c.session, By: c.by, Body: said, Lang: message.Lang, Origin: origin})
 	if err != nil {
 		return err
 	}
@@ -93,13 +89,9 @@ func apiPost(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identi
 }
 
 // apiMessages lists messages after a seq. next is where to go on; it moves over records of other kinds, too.
-func apiMessages(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
+func apiMessages(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	next, limit := seqOf(r.URL.Query().Get("after")), apiLimit(r)
-	records, err := s.service.Records(r.Context(), id, by, next, limit)
+	records, err := s.service.Records(r.Context(), c.session, c.by, next, limit)
 	if err != nil {
 		return err
 	}
@@ -123,19 +115,15 @@ func apiLimit(r *http.Request) int {
 }
 
 // apiEvents streams the records after a seq, each with its seq as the event's id, and goes on with what comes.
-func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
-	_, me, err := s.service.View(r.Context(), id, by)
+func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	_, me, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
 	after := position(r)
-	return s.stream(w, r, id, me.ID, func(events *eventWriter) error {
+	return s.stream(w, r, c.session, me.ID, func(events *eventWriter) error {
 		for events.err == nil {
-			records, err := s.service.Records(r.Context(), id, by, after, batchSize)
+			records, err := s.service.Records(r.Context(), c.session, c.by, after, batchSize)
 			if err != nil || len(records) == 0 {
 				return err
 			}

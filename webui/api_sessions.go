@@ -82,7 +82,7 @@ type apiStartBody struct {
 }
 
 // apiStart starts a session. The same client id is the same session.
-func apiStart(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
+func apiStart(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	var body apiStartBody
 	if err := decode(w, r, &body); err != nil {
 		return err
@@ -91,7 +91,7 @@ func apiStart(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Ident
 	if err != nil {
 		return err
 	}
-	origin, err := apiOrigin(r, by, body.ClientID)
+	origin, err := apiOrigin(r, c, body.ClientID)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func apiStart(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Ident
 		}
 	}
 	room, err := s.service.Start(r.Context(), bridge.StartRequest{
-		By: by, Subject: content.Subject(body.Subject), Body: said, Lang: body.Message.Lang, Invitees: guests, Origin: origin,
+		By: c.by, Subject: content.Subject(body.Subject), Body: said, Lang: body.Message.Lang, Invitees: guests, Origin: origin,
 	})
 	if err != nil {
 		return err
@@ -114,16 +114,16 @@ func apiStart(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Ident
 
 // apiOrigin is the key by which repeats of a request are found: the header Idempotency-Key, or the id in the body. The
 // address is part of it, so that nobody can take another's key. Without either, every request is a new one.
-func apiOrigin(r *http.Request, by bridge.Identity, id string) (bridge.Origin, error) {
+func apiOrigin(r *http.Request, c caller, id string) (bridge.Origin, error) {
 	id = cmp.Or(r.Header.Get("Idempotency-Key"), id, rand.Text())
 	if len(id) > MaxClientID {
 		return bridge.Origin{}, &bridge.Error{Code: bridge.Invalid, Message: "The client id is longer than 128 bytes. Use a UUID."}
 	}
-	return bridge.Origin{Network: bridge.Web, ID: strings.Join([]string{"api", by.Address.String(), id}, "/")}, nil
+	return bridge.Origin{Network: bridge.Web, ID: strings.Join([]string{"api", c.by.Address.String(), id}, "/")}, nil
 }
 
-func apiSessions(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	list, err := s.service.Sessions(r.Context(), by, apiLimit(r))
+func apiSessions(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	list, err := s.service.Sessions(r.Context(), c.by, apiLimit(r))
 	if err != nil {
 		return err
 	}
@@ -135,12 +135,8 @@ func apiSessions(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Id
 	return nil
 }
 
-func apiSession(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
-	room, _, err := s.service.View(r.Context(), id, by)
+func apiSession(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	room, _, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
@@ -148,11 +144,7 @@ func apiSession(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Ide
 	return nil
 }
 
-func apiInvite(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
+func apiInvite(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	var body struct {
 		Recipients []apiRecipient `json:"recipients"`
 	}
@@ -163,7 +155,7 @@ func apiInvite(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Iden
 	if err != nil {
 		return err
 	}
-	room, err := s.service.Invite(r.Context(), id, by, guests)
+	room, err := s.service.Invite(r.Context(), c.session, c.by, guests)
 	if err != nil {
 		return err
 	}
@@ -171,38 +163,28 @@ func apiInvite(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Iden
 	return nil
 }
 
-func apiRevoke(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err != nil {
-		return err
-	}
+func apiRevoke(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	member, err := uuid.Parse(r.PathValue("member"))
 	if err != nil {
 		return &bridge.Error{Code: bridge.NotFound, Message: "There is no such member in this session."}
 	}
-	if err := s.service.Revoke(r.Context(), id, by, member); err != nil {
+	if err := s.service.Revoke(r.Context(), c.session, c.by, member); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func apiClose(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err == nil {
-		err = s.service.Close(r.Context(), id, by)
-	}
+func apiClose(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	err := s.service.Close(r.Context(), c.session, c.by)
 	if err == nil {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return err
 }
 
-func apiReopen(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
-	id, err := sessionOf(r)
-	if err == nil {
-		err = s.service.Reopen(r.Context(), id, by)
-	}
+func apiReopen(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	err := s.service.Reopen(r.Context(), c.session, c.by)
 	if err == nil {
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -14,16 +14,12 @@ import (
 
 // transcript calls tell with every record that the identity may read, in order. The first page is read before anything is
 // written, so that a refusal still has its status.
-func (s *Server) transcript(r *http.Request, by bridge.Identity, begin func(room *bridge.Room) error, tell func(bridge.Record) error) error {
-	id, err := sessionOf(r)
+func (s *Server) transcript(r *http.Request, c caller, begin func(*bridge.Room) error, tell func(bridge.Record) error) error {
+	room, _, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
-	room, _, err := s.service.View(r.Context(), id, by)
-	if err != nil {
-		return err
-	}
-	records, err := s.service.Records(r.Context(), id, by, 0, bridge.MaxPage)
+	records, err := s.service.Records(r.Context(), c.session, c.by, 0, bridge.MaxPage)
 	if err == nil {
 		err = begin(room)
 	}
@@ -31,7 +27,7 @@ func (s *Server) transcript(r *http.Request, by bridge.Identity, begin func(room
 		for _, record := range records {
 			s.mustGoOn(tell(record))
 		}
-		records, err = s.service.Records(r.Context(), id, by, records[len(records)-1].Seq, bridge.MaxPage)
+		records, err = s.service.Records(r.Context(), c.session, c.by, records[len(records)-1].Seq, bridge.MaxPage)
 		s.mustGoOn(err)
 	}
 	return err
@@ -46,9 +42,9 @@ func (s *Server) mustGoOn(err error) {
 	}
 }
 
-func apiTranscriptText(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
+func apiTranscriptText(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	var t teller
-	return s.transcript(r, by, func(room *bridge.Room) error {
+	return s.transcript(r, c, func(room *bridge.Room) error {
 		t = teller{printer: s.printer(r), room: room}
 		download(w, "text/plain; charset=utf-8", room.Session.ID, "txt")
 		_, err := fmt.Fprintf(w, "%s\n%s\n\n", subject(t.printer, room), room.Session.ID)
@@ -71,9 +67,9 @@ func writeLine(w io.Writer, t teller, r bridge.Record) error {
 	return err
 }
 
-func apiTranscriptJSON(s *Server, w http.ResponseWriter, r *http.Request, by bridge.Identity) error {
+func apiTranscriptJSON(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
 	separator := ""
-	err := s.transcript(r, by, func(room *bridge.Room) error {
+	err := s.transcript(r, c, func(room *bridge.Room) error {
 		head, err := json.Marshal(roomJSON(room))
 		if err != nil {
 			return err

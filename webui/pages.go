@@ -91,7 +91,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, back st
 
 // noteFault logs what is our own fault, and says when to try again.
 func (s *Server) noteFault(w http.ResponseWriter, r *http.Request, err error) {
-	if bridge.CodeOf(err) != "" {
+	if bridge.CodeOf(err) != "" || r.Context().Err() != nil { // who went away is no fault
 		return
 	}
 	s.log.Error("a request failed", "route", r.Pattern, "error", err)
