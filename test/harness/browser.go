@@ -45,6 +45,8 @@ func NewBrowser(t *testing.T, link string) *Browser {
 	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	b := &Browser{t, ctx}
+	// The first step opens the tab, which ends with the context of that step: it must be the tab's own.
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1200, 800)))
 	b.do(chromedp.Navigate(link), chromedp.Click(chromedp.CSS("form .button")), chromedp.WaitVisible(chromedp.CSS("#composer")))
 	return b
 }

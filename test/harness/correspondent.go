@@ -56,7 +56,8 @@ func (c *Correspondent) Answer(m Mail, text string) Letter {
 	to := []string{m.ReplyTo}
 	header := c.header("Re: "+m.Subject, to) + "In-Reply-To: " + m.MessageID + "\r\nReferences: " + m.MessageID + "\r\n"
 	quoted := "> " + strings.ReplaceAll(strings.TrimSpace(m.Text), "\n", "\n> ")
-	return c.write(header, text+"\n\nOn Monday Mailroom wrote:\n"+quoted+"\n", to)
+	attribution := "On " + time.Now().Format("Mon, 2 Jan 2006 at 15:04") + ", " + m.Sender + " wrote:"
+	return c.write(header, text+"\n\n"+attribution+"\n"+quoted+"\n", to)
 }
 
 func (c *Correspondent) header(subject string, to []string) string {
@@ -65,9 +66,12 @@ func (c *Correspondent) header(subject string, to []string) string {
 		strings.Join(to, ", "), subject, time.Now().Format(time.RFC1123Z), rand.Text(), domain)
 }
 
+// crlf makes the line ends of a mail (RFC 5322 §2.3) of those that a text has.
+var crlf = strings.NewReplacer("\r\n", "\r\n", "\n", "\r\n")
+
 func (c *Correspondent) write(header, text string, to []string) Letter {
 	l := Letter{from: c.Address, text: header + "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" +
-		strings.ReplaceAll(text, "\n", "\r\n") + "\r\n"}
+		crlf.Replace(text) + "\r\n"}
 	l.text = c.signer.Sign(c.t, l.text)
 	for _, address := range to {
 		if strings.HasSuffix(address, "@"+MailDomain) {

@@ -28,6 +28,7 @@ type Sink struct {
 // Mail is a mail that somebody has got.
 type Mail struct {
 	From, To  string // of the envelope
+	Sender    string // the line From
 	Subject   string
 	MessageID string // with brackets
 	ReplyTo   string // the bare address
@@ -161,7 +162,7 @@ func readMail(raw []byte) (Mail, error) {
 		return Mail{}, err
 	}
 	m := Mail{
-		Subject: e.GetHeader("Subject"), MessageID: e.GetHeader("Message-Id"), Text: e.Text, HTML: e.HTML, Raw: raw,
+		Sender: e.GetHeader("From"), Subject: e.GetHeader("Subject"), MessageID: e.GetHeader("Message-Id"), Text: e.Text, HTML: e.HTML, Raw: raw,
 		Link: pageLink.FindString(e.Text), Icon: iconLink.FindString(e.HTML),
 	}
 	if e.GetHeader("Reply-To") == "" {

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"mailroom/mailin/dnstest"
 )
 
@@ -155,12 +153,4 @@ func (s *Site) Start(t *testing.T) {
 	for _, n := range s.Nodes {
 		n.AwaitReady(t)
 	}
-}
-
-// Token is a bearer token for the API that acts as an address.
-func (s *Site) Token(t *testing.T, as string) string {
-	t.Helper()
-	token := s.Nodes[0].Run(t, "token", "create", "--as", as)
-	require.NotEmpty(t, token)
-	return token
 }
