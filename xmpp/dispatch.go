@@ -57,7 +57,7 @@ func (c *Component) dispatch(ctx context.Context, work queues, s *element) {
 		return
 	}
 	if in.answerable() && !c.limits.allow(in.from.bare()) {
-		c.reply(refusal(s, resourceConstraint, ""))
+		c.reply(refusal(s, resourceConstraint, s.sentences().T("xmpp.too_fast")))
 		return
 	}
 	h := fnv.New32a()
@@ -82,7 +82,7 @@ func (in incoming) answerable() bool {
 func (c *Component) handle(ctx context.Context, in incoming) {
 	if in.cut {
 		if in.answerable() {
-			c.reply(refusal(in.element, policyViolation, ""))
+			c.reply(refusal(in.element, policyViolation, in.sentences().T("xmpp.too_large")))
 		}
 		return
 	}

@@ -7,7 +7,6 @@ import (
 
 	"mailroom/bridge"
 	"mailroom/content"
-	"mailroom/locales"
 )
 
 // available is a client's presence: with a muc element it enters, without one
@@ -17,7 +16,7 @@ func (c *Component) available(ctx context.Context, in incoming) {
 	case in.to.local == "":
 		return
 	case in.to.resource == "":
-		c.reply(refusal(in.element, jidMalformed, "")) // XEP-0045 §7.2.1: no nick
+		c.reply(refusal(in.element, jidMalformed, in.sentences().T("xmpp.no_nick")))
 	case in.child(nsMUC, "x") != nil:
 		c.join(ctx, in)
 	default:
@@ -60,7 +59,7 @@ func (c *Component) update(ctx context.Context, in incoming) {
 	case inside && o.Nick == in.to.resource:
 		return
 	case inside:
-		c.reply(refusal(in.element, notAcceptable, locales.Default().For(in.lang()).T("xmpp.nick_stays")))
+		c.reply(refusal(in.element, notAcceptable, in.sentences().T("xmpp.nick_stays")))
 		return
 	}
 	out := stanza("presence", "unavailable", in.attr("to"), in.attr("from"))
@@ -87,7 +86,7 @@ func (c *Component) occupant(ctx context.Context, in incoming) (o bridge.Occupan
 func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 	nick, ok := r.chooseNick(m, in.to.resource)
 	if !ok {
-		r.reply(refusal(in.element, conflict, ""))
+		r.reply(refusal(in.element, conflict, in.sentences().T("xmpp.nick_taken")))
 		return nil
 	}
 	before, first := r.shownAs(m), len(r.clients(m.ID)) == 0

@@ -8,7 +8,6 @@ import (
 
 	"mailroom/bridge"
 	"mailroom/content"
-	"mailroom/locales"
 )
 
 // groupchat is what a client says in a room. It is posted and nothing more:
@@ -25,7 +24,7 @@ func (c *Component) groupchat(ctx context.Context, in incoming) {
 	case !inside:
 		c.reply(outside(in.element))
 	case in.child(nsOMEMO, "encrypted") != nil || in.child(nsEncryption, "encryption") != nil:
-		c.reply(refusal(in.element, notAcceptable, locales.Default().For(in.lang()).T("xmpp.encrypted")))
+		c.reply(refusal(in.element, notAcceptable, in.sentences().T("xmpp.encrypted")))
 	case in.said() != "":
 		c.post(ctx, in)
 	case in.child(nsComponent, "subject") != nil && in.child(nsComponent, "body") == nil:
@@ -97,7 +96,7 @@ func (c *Component) privateMessage(ctx context.Context, in incoming) {
 	case !inside:
 		c.reply(outside(in.element))
 	case in.said() != "":
-		c.reply(refusal(in.element, serviceUnavailable, locales.Default().For(in.lang()).T("xmpp.no_private_messages")))
+		c.reply(refusal(in.element, serviceUnavailable, in.sentences().T("xmpp.no_private_messages")))
 	}
 }
 

@@ -179,13 +179,14 @@ type lazily func() string
 func (l lazily) String() string { return l() }
 
 // sees demands that a client is sent exactly these stanzas next, as tell puts
-// them, and that nothing else has come by the time that a ping is answered.
+// them.
 func (s *server) sees(client string, lines ...string) {
 	s.t.Helper()
 	require.Equal(s.t, lines, tellAll(s.next(client, len(lines))), "what %s sees", client)
 }
 
-// quiet demands that a client has been sent nothing more.
+// quiet demands that a client has been sent nothing more by the time that a
+// question to the component is answered.
 func (s *server) quiet(client string) {
 	s.t.Helper()
 	probe := "probe-" + uuid.NewString() + "@example.org/x"

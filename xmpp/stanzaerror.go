@@ -39,15 +39,18 @@ func refusal(s *element, c condition, text string) *element {
 	return answer.with(e)
 }
 
+// sentences are those of the person's own language, as their client names it.
+func (e *element) sentences() locales.Printer { return locales.Default().For(e.lang()) }
+
 // denial is the one answer to all who have no grant, whether or not there is
 // such a session: neither condition nor words tell one from the other.
 func denial(s *element) *element {
-	return refusal(s, registrationRequired, locales.Default().For(s.lang()).T("xmpp.no_permission"))
+	return refusal(s, registrationRequired, s.sentences().T("xmpp.no_permission"))
 }
 
 // outside is the one answer to what only an occupant may send.
 func outside(s *element) *element {
-	return refusal(s, notAcceptable, locales.Default().For(s.lang()).T("xmpp.not_inside"))
+	return refusal(s, notAcceptable, s.sentences().T("xmpp.not_inside"))
 }
 
 var conditions = map[bridge.Code]condition{
