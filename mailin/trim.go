@@ -2,6 +2,7 @@ package mailin
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ func NewText(text string) (kept, elided string) {
 	t.dropSignature() // so that it does not pass for an answer below a quote
 	t.dropQuotes()
 	t.dropSignature()
+	t.dropRuler()
 	kept, elided = t.result()
 	if kept == "" {
 		return strings.TrimSpace(text), ""
@@ -48,9 +50,10 @@ const maxTrimmed = 1 << 20
 
 // trimmer marks the lines of a text that go.
 type trimmer struct {
-	lines []string
-	gone  []bool
-	rest  string // what is beyond maxTrimmed
+	lines    []string
+	gone     []bool
+	rest     string // what is not looked at: a forwarded mail, or what is beyond maxTrimmed
+	restGone bool
 }
 
 func newTrimmer(text string) *trimmer {
@@ -61,6 +64,9 @@ func newTrimmer(text string) *trimmer {
 		text, rest = text[:end], text[end:]
 	}
 	lines := strings.Split(strings.ReplaceAll(text, "\u00a0", " "), "\n")
+	if i := slices.IndexFunc(lines, forwarded.MatchString); i >= 0 {
+		lines, rest = lines[:i], strings.Join(lines[i:], "\n")+rest
+	}
 	return &trimmer{lines: lines, gone: make([]bool, len(lines)), rest: rest}
 }
 
@@ -74,8 +80,18 @@ func (t *trimmer) result() (kept, elided string) {
 		b.WriteString(strings.TrimRight(line, " \t"))
 		b.WriteByte('\n')
 	}
-	k.WriteString(t.rest)
+	if t.restGone {
+		e.WriteString(t.rest)
+	} else {
+		k.WriteString(t.rest)
+	}
 	return strings.Trim(k.String(), "\n\t "), strings.Trim(e.String(), "\n")
+}
+
+// dropRest drops everything from a line on.
+func (t *trimmer) dropRest(start int) {
+	t.drop(start, len(t.lines))
+	t.restGone = true
 }
 
 // drop marks lines from start up to but without end.
@@ -118,7 +134,7 @@ func (t *trimmer) cutAtDelimiter() {
 		}
 		start := t.attributionBefore(i)
 		if t.anyText(0, start) {
-			t.drop(start, len(t.lines))
+			t.dropRest(start)
 		}
 		return
 	}
@@ -174,8 +190,8 @@ func (t *trimmer) aboveOpener(start, last int) int {
 
 // dropQuotes drops the marked quotes with their attributions: those at the end
 // (the answer stands above), and a single one at the beginning (it stands below).
-// Of a quote with words on both sides the last lines stay, since they are what is
-// answered.
+// Of a quote with an answer right below, and words above, the last lines stay,
+// since they are what is answered.
 func (t *trimmer) dropQuotes() {
 	quotes := t.quotes()
 	if len(quotes) == 0 {
@@ -184,7 +200,8 @@ func (t *trimmer) dropQuotes() {
 	between := t.anyText(quotes[0].end, quotes[len(quotes)-1].start)
 	for _, q := range quotes {
 		start, keep := t.attributionBefore(q.start), 0
-		if t.anyText(q.end, len(t.lines)) && (between || t.anyText(0, start)) {
+		answered := q.end < len(t.lines) && !t.blank(q.end) && t.anyText(0, start)
+		if t.anyText(q.end, len(t.lines)) && (between || answered) {
 			keep = maxContext
 		}
 		t.drop(start, max(q.start, q.end-keep))
@@ -226,6 +243,18 @@ var (
 	exactSignature = regexp.MustCompile(`^--[ \t]?$|^— ?$`)
 	sentFrom       = regexp.MustCompile(`(?i)^\s*[<(\[*_]*(sent from (my )?\S|sent (with|via) \S|get outlook for |gesendet (von|mit) |von meinem \S+ gesendet|envoyé (de|depuis|à partir) |enviado desde |enviado (do|de) meu |inviato da |verstuurd vanaf |verzonden vanaf |skickat från |sendt fra |lähetetty |wysłane z |отправлено (с|из) |odesláno z |iphone\S*から送信|发自我的|보낸 사람: iphone|나의 iphone에서 보냄)`)
 )
+
+// dropRuler drops a line of dashes that parted what was kept from what was cut.
+func (t *trimmer) dropRuler() {
+	end := len(t.lines)
+	for end > 0 && t.blank(end-1) {
+		end--
+	}
+	cut := end > 0 && slices.Contains(t.gone[end:], true)
+	if cut && ruler.MatchString(t.lines[end-1]) && t.anyText(0, end-1) {
+		t.gone[end-1] = true
+	}
+}
 
 // maxSignature is how many lines a signature has at most.
 const maxSignature = 15

@@ -6,7 +6,7 @@ import (
 )
 
 // opener begins an attribution, in the languages that say when first.
-var opener = regexp.MustCompile(`(?i)^\s*[>*_]*(on|am|le|el|em|op|il|in data|w dniu|dnia|den|dne|dňa|la|pe|în data|a|tarihinde|στις|kirjoitti|pada|tarehe|vào|في|בתאריך|ב-?|в|ngày|\d{1,4}[./年-]|mon|tue|wed|thu|fri|sat|sun|mo\.?|di\.?|mi\.?|do\.?|fr\.?|sa\.?|so\.?|пн|вт|ср|чт|пт|сб|вс)[\s,.:\d-]`)
+var opener = regexp.MustCompile(`(?i)^\s*[>*_-]*(on|am|le|el|em|op|il|in data|w dniu|dnia|den|dne|dňa|la|pe|în data|a|tarihinde|στις|kirjoitti|pada|tarehe|vào|في|בתאריך|ב-?|в|ngày|\d{1,4}[./年-]|mon|tue|wed|thu|fri|sat|sun|mo\.?|di\.?|mi\.?|do\.?|fr\.?|sa\.?|so\.?|пн|вт|ср|чт|пт|сб|вс)[\s,.:\d-]`)
 
 // wrote holds the words for "wrote" as mail programs use them. Case is folded.
 var wrote = regexp.MustCompile(`(?i)(` + strings.Join([]string{
@@ -27,16 +27,22 @@ var wrote = regexp.MustCompile(`(?i)(` + strings.Join([]string{
 var (
 	dateOrAddress = regexp.MustCompile(`\d|@`)
 	yearOrAddress = regexp.MustCompile(`\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
+	dateAlone     = regexp.MustCompile(`\d{1,2}:\d{2}|\b(19|20)\d{2}\b`)
+	addressAlone  = regexp.MustCompile(`[<(\[]\s*\S+@[\w-]+\.[\w.-]+[>)\]]`)
 	clearDate     = regexp.MustCompile(`\d{1,2}:\d{2}|\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
 )
 
 // maxAttributionLength is how long an attribution is at most, in bytes.
 const maxAttributionLength = 500
 
-// isAttribution says if the words above a quote say who wrote it.
+// isAttribution says if the words above a quote say who wrote it: by a word for
+// it, or by a date and an address alone, as some programs do.
 func isAttribution(line string) bool {
 	line = strings.TrimRight(line, " \t*_")
-	return len(line) <= maxAttributionLength && endsOpen(line) && wrote.MatchString(line)
+	if len(line) > maxAttributionLength {
+		return false
+	}
+	return endsOpen(line) && wrote.MatchString(line) || dateAlone.MatchString(line) && addressAlone.MatchString(line)
 }
 
 func endsOpen(line string) bool {
@@ -61,7 +67,7 @@ func (t *trimmer) cutAtUnmarkedQuote() {
 		if start > i || !t.clearAttribution(start, i) || !t.unmarkedBelow(i+1) || !t.anyText(0, start) {
 			continue
 		}
-		t.drop(start, len(t.lines))
+		t.dropRest(start)
 		return
 	}
 }
@@ -135,10 +141,10 @@ func labelOf(line string) (label, bool) {
 // headerBlockLines is within how many lines a quoted header says its fields.
 const headerBlockLines = 8
 
-// isHeaderBlock says if a quoted header begins at line i: a sender, and two more
-// of date, recipient and subject right below.
+// isHeaderBlock says if a quoted header begins at line i: three of sender, date,
+// recipient and subject close together, the sender among them.
 func (t *trimmer) isHeaderBlock(i int) bool {
-	if l, ok := labelOf(t.lines[i]); !ok || l != labelFrom {
+	if _, ok := labelOf(t.lines[i]); !ok {
 		return false
 	}
 	seen := map[label]bool{}
@@ -147,12 +153,12 @@ func (t *trimmer) isHeaderBlock(i int) bool {
 			seen[l] = true
 		}
 	}
-	return len(seen) >= 3
+	return len(seen) >= 3 && seen[labelFrom]
 }
 
 // ruler is the line above a quoted header: dashes or underscores, with or
 // without words between them.
-var ruler = regexp.MustCompile(`^\s*(_{5,}|-{2,}.{0,60}-{2,}|={5,}|-{5,})\s*$`)
+var ruler = regexp.MustCompile(`^\s*(_{5,}|-{2,}.{0,60}-{2,}|={5,}|-{3,})\s*$`)
 
 // originalMessage is a ruler that says what follows, in the words of many programs.
 var originalMessage = regexp.MustCompile(`(?i)^\s*-{2,}\s*(original( message)?|original appointment|ursprüngliche nachricht|originalnachricht|message d'origine|message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|ursprungligt meddelande|originalmeddelande|oprindelig meddelelse|opprinnelig melding|alkuperäinen viesti|wiadomość oryginalna|исходное сообщение|původní zpráva|eredeti üzenet|özgün ileti|mesajul original|元のメッセージ|原始邮件|原始郵件|원본 메시지|원본 메일)\s*-{2,}\s*$`)
@@ -172,8 +178,11 @@ func (t *trimmer) cutAtHeaderBlock() {
 			start--
 		}
 		if t.anyText(0, start) {
-			t.drop(start, len(t.lines))
+			t.dropRest(start)
 		}
 		return
 	}
 }
+
+// forwarded begins what a person hands on: that is no quote, however it looks.
+var forwarded = regexp.MustCompile(`(?i)^\s*(-{2,}\s*(forwarded message|weitergeleitete nachricht|message transféré|mensaje reenviado|mensagem encaminhada|messaggio inoltrato|doorgestuurd bericht|vidarebefordrat meddelande|videresendt (besked|melding)|wiadomość przekazana|пересылаемое сообщение|přeposlaná zpráva|továbbított üzenet|iletilen mesaj|転送メッセージ|转发的邮件|轉寄郵件|전달된 메시지)\s*-{2,}|(begin forwarded message|anfang der weitergeleiteten nachricht|début du message transféré|inizio messaggio inoltrato|inicio del mensaje reenviado)\s*:)\s*$`)
