@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	// DefaultHistory is how many messages one who enters is shown, unless the
-	// client asks for more or fewer.
-	DefaultHistory = 100
-	// MaxHistory is how many messages a client can get by asking.
+	// MaxHistory is how many messages one who enters is shown, unless the client
+	// asks for fewer. It is much, so that whoever was cut off and joins again has
+	// missed nothing, also with a client that does not say since when.
 	MaxHistory = 1000
 	// MaxHistorySize is how much of the past is sent to one who enters, in
 	// characters of the stream.
@@ -35,16 +34,15 @@ type wanted struct {
 // historyAsked reads the history element of a join. What cannot be read does
 // not limit.
 func historyAsked(x *element) wanted {
-	w := wanted{messages: DefaultHistory, chars: MaxHistorySize}
+	w := wanted{messages: MaxHistory, chars: MaxHistorySize}
 	h := x.child(nsMUC, "history")
 	if h == nil {
 		return w
 	}
 	if since, err := time.Parse(time.RFC3339, h.attr("since")); err == nil {
-		w.since, w.messages = since, MaxHistory
+		w.since = since
 	}
 	if seconds, ok := number(h.attr("seconds")); ok {
-		w.messages = MaxHistory
 		if since := time.Now().Add(-time.Duration(seconds) * time.Second); since.After(w.since) {
 			w.since = since
 		}
@@ -58,15 +56,14 @@ func historyAsked(x *element) wanted {
 	return w
 }
 
-// number reads a count; one beyond all use is as good as a smaller one.
+// number reads a count; one beyond all use does not limit either.
 func number(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	return int(n), err == nil
 }
 
 // history is what was said before the client entered, oldest first: the last
-// messages that fit into what was asked for. A member who is shown no more than
-// that can see the whole on the page.
+// messages that fit into what was asked for. The page shows the whole.
 func (r *room) history(ctx context.Context, by bridge.Identity, o bridge.Occupant, w wanted) ([]*element, error) {
 	var out []*element
 	before := o.FromSeq + 1

@@ -20,7 +20,7 @@ func TestAClientGetsAsMuchOfThePastAsItWants(t *testing.T) {
 	s.settled(id)
 	ago := func(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
 	for asked, count := range map[string]int{
-		"":                           DefaultHistory,
+		"":                           250,
 		"<history maxstanzas='0'/>":  0,
 		"<history maxstanzas='3'/>":  3,
 		"<history maxchars='0'/>":    0,
@@ -30,7 +30,7 @@ func TestAClientGetsAsMuchOfThePastAsItWants(t *testing.T) {
 		"<history since='" + ago(199*time.Minute+30*time.Second) + "'/>":                  200,
 		"<history since='" + ago(199*time.Minute+30*time.Second) + "' maxstanzas='20'/>":  20,
 		"<history since='2020-01-01T00:00:00Z'/>":                                         250,
-		"<history since='yesterday' seconds='-1' maxstanzas='x' maxchars='99999999999'/>": DefaultHistory,
+		"<history since='yesterday' seconds='-1' maxstanzas='x' maxchars='99999999999'/>": 250,
 	} {
 		client := fmt.Sprintf("bob@example.org/%d", len(asked))
 		s.write("<presence from='%s' to='%s@%s/Bob'><x xmlns='http://jabber.org/protocol/muc'>%s</x></presence>", client, id, component, asked)
