@@ -196,7 +196,8 @@ func (c *core) fill(ctx context.Context, sessions int, log *slog.Logger) (err er
 	rand.Read(key) // never fails (Go 1.24)
 	c.Service, err = bridge.NewService(bridge.Config{
 		Key: key, Allow: bridge.AllowList{"*@example.org"}, MailHost: "in.example.org",
-		Networks: []bridge.Network{bridge.Web, bridge.Mail},
+		Networks:  []bridge.Network{bridge.Web, bridge.Mail, bridge.Matrix, bridge.XMPP},
+		Directory: bridge.Directory(directory),
 	}, c.store, bridge.NewHub(), log)
 	for range sessions {
 		if err == nil {

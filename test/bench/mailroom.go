@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"mailroom/bridge"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -18,6 +20,12 @@ const (
 	alice           = "alice@" + domain
 	newSession      = "new@in." + domain
 )
+
+// directory says who has an account where.
+var directory = []bridge.Mapping{
+	{Email: "mia@" + domain, Matrix: "@{localpart}:" + domain},
+	{Email: "xena@" + domain, XMPP: "{localpart}@" + domain},
+}
 
 // mailroom is the program under measurement, on a SQLite file.
 type mailroom struct {
@@ -48,10 +56,7 @@ func newMailroom(ctx context.Context, dir, smarthost string) (*mailroom, error) 
 		"public_url": m.url, "web": map[string]any{"listen": web},
 		"database": "sqlite:" + m.database(), "data_dir": filepath.Join(dir, "data"),
 		"initiators": map[string]any{"allow": []string{"*@" + domain}},
-		"directory": []map[string]string{
-			{"email": "mia@" + domain, "matrix": "@{localpart}:" + domain},
-			{"email": "xena@" + domain, "xmpp": "{localpart}@" + domain},
-		},
+		"directory":  directory,
 		"mail": map[string]any{
 			"domain": "in." + domain, "from": "Mailroom <invite@chat." + domain + ">", "smtp_listen": smtp,
 			"submission_listen": submission, "smarthost": "smtp://" + smarthost,

@@ -41,6 +41,8 @@ type part struct {
 var parts = []part{
 	{"a", (*bench).durable},
 	{"b", (*bench).latency},
+	{"c", (*bench).relays},
+	{"d", (*bench).footprint},
 }
 
 func main() {

@@ -176,9 +176,9 @@ func (u *matrixUser) say(ctx context.Context, room, transaction, text string) er
 	return u.call(ctx, http.MethodPut, path, map[string]string{"msgtype": "m.text", "body": text}, nil)
 }
 
-// timeline is every text in a room in the room's order: what a client shows
-// that is opened now.
-func (u *matrixUser) timeline(ctx context.Context, room string) ([]heard, error) {
+// timeline is every text of a talk in a room, in the room's order: what a
+// client shows that is opened now. It looks back as far as the talk goes.
+func (u *matrixUser) timeline(ctx context.Context, room string, t *talk) ([]heard, error) {
 	var texts []heard
 	query := url.Values{"dir": {"b"}, "limit": {"500"}}
 	for {
@@ -189,12 +189,15 @@ func (u *matrixUser) timeline(ctx context.Context, room string) ([]heard, error)
 		if err := u.call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(room)+"/messages?"+query.Encode(), nil, &page); err != nil {
 			return nil, err
 		}
+		var said []heard
 		for _, e := range page.Chunk {
 			if e.said() {
-				texts = append(texts, heard{text: e.Content.Body, id: e.ID})
+				said = append(said, heard{text: e.Content.Body, id: e.ID})
 			}
 		}
-		if page.End == "" || len(page.Chunk) == 0 {
+		own := t.heardOf(said)
+		texts = append(texts, own...)
+		if page.End == "" || len(page.Chunk) == 0 || len(texts) > 0 && len(own) == 0 {
 			slices.Reverse(texts)
 			return texts, nil
 		}

@@ -66,20 +66,19 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// perSecond writes a rate with thousands parted.
+// perSecond writes a rate.
 func perSecond(rate float64) string {
-	n := int64(rate + 0.5)
-	if n < 1000 {
-		return fmt.Sprintf("%.*f", decimals(rate), rate)
+	if rate < 100 {
+		return fmt.Sprintf("%.1f", rate)
 	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+	return thousands(int64(rate + 0.5))
 }
 
-func decimals(rate float64) int {
-	if rate < 100 {
-		return 1
+func thousands(n int64) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
 	}
-	return 0
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
 func percent(part, whole float64) string {
