@@ -9,7 +9,7 @@ import (
 // held is the page on which the owner of a reply address says if a mail that came to it may be posted.
 type held struct {
 	page
-	Sender, Subject, Body, Action string
+	Sender, Subject, Body string
 }
 
 func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,7 @@ func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.printer(r)
 	s.render(w, r, http.StatusOK, "held.html", held{
-		s.page(p, p.T("page.held_title")), reply.Sender.ID, subject(p, room), reply.Body.Text, r.URL.Path,
+		s.page(p, p.T("page.held_title")), reply.Sender.ID, subject(p, room), reply.Body.Text,
 	})
 }
 

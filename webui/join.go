@@ -10,13 +10,12 @@ import (
 )
 
 // invitation is the page behind the link in somebody's mail. Mail scanners open such links, so reading it changes nothing:
-// only the button does.
+// only the button does. The forms of such pages post to their own address, so that no page holds a token.
 type invitation struct {
 	page
 	Subject, Inviter, Address string
 	Other                     string // whom this browser speaks for in the session so far, if that is somebody else
 	People                    int
-	Action                    string
 }
 
 func (s *Server) showInvitation(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +50,7 @@ func (s *Server) invitation(r *http.Request, room *bridge.Room, guest, other bri
 	p := s.printer(r)
 	v := invitation{
 		page: s.page(p, p.T("page.join_title")), Subject: subject(p, room), Inviter: room.DisplayName(room.Initiator()),
-		Address: masked(guest), People: present(room), Action: r.URL.Path,
+		Address: masked(guest), People: present(room),
 	}
 	if other.ID != uuid.Nil && other.ID != guest.ID {
 		v.Other = room.DisplayName(other)

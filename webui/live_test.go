@@ -263,3 +263,32 @@ func TestOtherPersonsLinkInTheSameBrowserIsNoticed(t *testing.T) {
 		require.False(t, r.Kind == bridge.KindMessage && r.Member == carol.ID, "nothing is said in a wrong name")
 	}
 }
+
+func TestOnlyAPageThatIsLookedAtMarksAsRead(t *testing.T) {
+	fake := newFake()
+	room, alice, bob, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	seen := fake.say(room, alice, bridge.Mail, text("looked at"))
+	p.eventually(func() bool { return fake.readSeq(room.Session.ID, bob.ID) == seen.Seq }, "the mark follows")
+	eval[bool](p, `(Object.defineProperty(document, "hidden", { configurable: true, get: () => true }), true)`)
+	fake.say(room, alice, bridge.Mail, text("in a hidden tab"))
+	p.eventually(func() bool { return eval[string](p, "document.title") == "(1) Friday plan" }, "the title counts it")
+	require.Equal(t, seen.Seq, fake.readSeq(room.Session.ID, bob.ID))
+	eval[bool](p, `(delete document.hidden, document.dispatchEvent(new Event("visibilitychange")), true)`)
+	p.eventually(func() bool { return fake.readSeq(room.Session.ID, bob.ID) == seen.Seq+1 }, "back again, it is read")
+	require.Equal(t, "Friday plan", eval[string](p, "document.title"))
+}
+
+func TestFirstLoadIsSmall(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	for range pageWindow {
+		fake.say(room, alice, bridge.Mail, text("A message of the usual length, of which there are as many as a page shows."))
+	}
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	const files = `[performance.getEntriesByType("navigation")[0], ...performance.getEntriesByType("resource").filter((e) => e.name.includes("/static/"))]`
+	require.LessOrEqual(t, eval[int](p, `new Set(`+files+`.map((e) => e.name)).size`), 6)
+	require.LessOrEqual(t, eval[int](p, files+`.reduce((sum, e) => sum + e.encodedBodySize, 0)`), 40<<10)
+}

@@ -56,16 +56,16 @@ func loadStatic(fsys fs.FS, dir string) (*staticFiles, error) {
 			return nil, err
 		}
 		sum.Write(plain)
-		s.files[entry.Name()] = staticFile{kinds[path.Ext(entry.Name())], plain, pack(plain)}
+		s.files[entry.Name()] = staticFile{kinds[path.Ext(entry.Name())], plain, pack(plain, gzip.BestCompression)}
 	}
 	s.prefix = "/static/" + hex.EncodeToString(sum.Sum(nil))[:12] + "/"
 	return s, nil
 }
 
-func pack(plain []byte) []byte {
+func pack(plain []byte, level int) []byte {
 	var b bytes.Buffer
 	// Neither writing to memory nor a level that exists can fail.
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	w, _ := gzip.NewWriterLevel(&b, level)
 	_, _ = w.Write(plain)
 	_ = w.Close()
 	return b.Bytes()
@@ -84,7 +84,7 @@ func (s *staticFiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", file.kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Vary", "Accept-Encoding")
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if packs(r) {
 		h.Set("Content-Encoding", "gzip")
 		body = file.packed
 	}

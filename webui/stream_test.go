@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -149,4 +150,32 @@ func TestReaderHasABoundOfStreams(t *testing.T) {
 		require.Equal(t, http.StatusOK, listen(t, url, cookie).answer.StatusCode)
 	}
 	require.Equal(t, http.StatusRequestEntityTooLarge, listen(t, url, cookie).answer.StatusCode)
+}
+
+func TestStreamRunsOverHTTP2(t *testing.T) {
+	fake := newFake()
+	room, _, _, _, _ := plan(fake)
+	certified := httptest.NewUnstartedServer(nil)
+	certified.EnableHTTP2 = true
+	certified.StartTLS()
+	t.Cleanup(certified.Close)
+	site := &site{t: t, fake: fake, config: Config{Listen: "127.0.0.1:0", PublicURL: "https://example.com", TLS: certified.TLS}}
+	site.start()
+	t.Cleanup(func() { site.stop() })
+	client := certified.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	address := "https://" + site.config.Listen
+	answer, err := client.Post(address+"/j/join-bob", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	r, err := http.NewRequestWithContext(t.Context(), "GET", address+sessionPath(room.Session.ID)+"/events?after=0", nil)
+	require.NoError(t, err)
+	r.AddCookie(answer.Cookies()[0])
+	answer, err = client.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, answer.Body.Close()) })
+	require.Equal(t, 2, answer.ProtoMajor)
+	l := &listener{t, bufio.NewScanner(answer.Body), answer}
+	require.Equal(t, "hello", l.next().name)
+	require.Equal(t, []string{"1", "2", "3", "4", "5"}, l.entries(5))
 }

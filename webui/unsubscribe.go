@@ -9,7 +9,7 @@ import (
 // unsubscription is the page behind the link that ends the mails of one session. Reading it changes nothing.
 type unsubscription struct {
 	page
-	Address, Action string
+	Address string
 }
 
 func (s *Server) showUnsubscribe(w http.ResponseWriter, r *http.Request) {
@@ -19,7 +19,7 @@ func (s *Server) showUnsubscribe(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.printer(r)
 	address := masked(bridge.Member{Address: h.Address})
-	s.render(w, r, http.StatusOK, "unsubscribe.html", unsubscription{s.page(p, p.T("page.unsubscribe_title")), address, r.URL.Path})
+	s.render(w, r, http.StatusOK, "unsubscribe.html", unsubscription{s.page(p, p.T("page.unsubscribe_title")), address})
 }
 
 // unsubscribe ends the mails, for the button and for mail providers: RFC 8058 §3.1 has them POST without cookies, and
