@@ -135,7 +135,7 @@ func TestProsodyRestartLosesNothing(t *testing.T) {
 		want = append(want, strconv.Itoa(i))
 	}
 	require.Equal(t, want, again.texts(t, 151))
-	require.Eventually(t, func() bool { return w.done(id) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.done(id) }, patience, time.Millisecond)
 	w.say(id, 1, "after", time.Now())
 	require.Equal(t, []string{"after"}, again.texts(t, 1))
 }
@@ -168,7 +168,7 @@ func TestProsodyTellsOfAClientThatVanished(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list, err := w.Occupants(t.Context(), id)
 		return err == nil && len(list) == 0
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 func TestProsodyRefusesAndWeSayWhatToDo(t *testing.T) {
@@ -194,7 +194,7 @@ func TestProsodyTellsOfAnInvitationToNobody(t *testing.T) {
 	w := newWorld(t)
 	id := w.start("Picnic", "alice@client.com", "xmpp:nobody@example.org", "xmpp:somebody@nowhere.test")
 	for _, number := range []int{2, 3} {
-		require.Eventually(t, func() bool { return w.endpoint(id, number) == bridge.EndpointFailed }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return w.endpoint(id, number) == bridge.EndpointFailed }, patience, time.Millisecond)
 	}
 }
 

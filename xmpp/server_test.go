@@ -19,7 +19,7 @@ import (
 const (
 	component = "rooms.example.org"
 	secret    = "the secret of the component"
-	patience  = 5 * time.Second
+	patience  = 20 * time.Second // the machine may be busy
 )
 
 // server is the other end of XEP-0114, played: clients write through it, and
@@ -167,11 +167,18 @@ func (s *server) next(client string, n int) []*element {
 		defer s.mu.Unlock()
 		got = s.inboxes[client]
 		return len(got) >= n
-	}, patience, time.Millisecond, "%s got only %v", client, lazily(func() string { return strings.Join(tellAll(s.inboxes[client]), " | ") }))
+	}, patience, time.Millisecond, "%s got only %v", client, lazily(func() string { return s.told(client) }))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inboxes[client] = s.inboxes[client][n:]
 	return got[:n]
+}
+
+// told is all that a client was sent and that was not looked at.
+func (s *server) told(client string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(tellAll(s.inboxes[client]), " | ")
 }
 
 type lazily func() string

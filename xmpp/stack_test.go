@@ -157,7 +157,7 @@ func (w *world) awaitLink() {
 	w.t.Helper()
 	select {
 	case <-w.connected:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		require.Fail(w.t, "the component did not connect")
 	}
 }
@@ -247,11 +247,18 @@ func (c *person) next(n int) []*element {
 		defer c.mu.Unlock()
 		got = c.inbox
 		return len(got) >= n
-	}, 10*time.Second, 5*time.Millisecond, "%s got only %v", c.jid, lazily(func() string { return strings.Join(tellAll(got), " | ") }))
+	}, patience, 5*time.Millisecond, "%s got only %v", c.jid, lazily(c.told))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inbox = c.inbox[n:]
 	return got[:n]
+}
+
+// told is all that came and was not looked at.
+func (c *person) told() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(tellAll(c.inbox), " | ")
 }
 
 func (c *person) sees(lines ...string) []*element {
