@@ -34,7 +34,7 @@ async function sendQueued() {
 async function send({ client, text }) {
   try {
     const answer = await post('messages', { client, text });
-    const body = await answer.json();
+    const body = await answer.json().catch(() => ({})); // a proxy may answer in its own way
     if (answer.ok) {
       timeline.add(body);
     } else if (answer.status >= 500) {

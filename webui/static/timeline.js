@@ -93,7 +93,9 @@ export class Timeline {
     if (this.#find(entry.seq)) return null;
     const item = this.#item(entry);
     this.#keepingPlace(() => {
-      if (entry.client) this.#echo(entry.client)?.remove();
+      const echo = entry.client ? this.#echo(entry.client) : null;
+      echo?.remove();
+      if (echo) item?.classList.remove('new'); // it has arrived before
       if (item) this.#place(item, entry.seq);
     });
     return item;
