@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash/fnv"
 	"sync"
+
+	"mailroom/bridge"
 )
 
 const (
@@ -93,6 +95,22 @@ func (c *Component) handle(ctx context.Context, in incoming) {
 		c.handleMessage(ctx, in)
 	case "iq":
 		c.handleIQ(ctx, in)
+	}
+}
+
+// answer refuses a stanza for what bridge said, and logs what nobody is told.
+func (c *Component) answer(ctx context.Context, in incoming, err error) {
+	if bridge.CodeOf(err) == "" {
+		c.report(ctx, in, err)
+	}
+	c.reply(failure(in.element, err))
+}
+
+// report logs why a stanza could not be served, unless it was given up because
+// the component stops.
+func (c *Component) report(ctx context.Context, in incoming, err error) {
+	if ctx.Err() == nil {
+		c.log.Error("a stanza could not be served", "stanza", in.name.Local, "type", in.kind, "session", in.to.local, "error", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *Component) roomIQ(ctx context.Context, in incoming) {
 		})
 	}
 	if err != nil {
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	}
 }
 
@@ -74,7 +74,7 @@ func (c *Component) occupantIQ(ctx context.Context, in incoming) {
 	o, inside, err := c.occupant(ctx, in)
 	switch {
 	case err != nil:
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	case !inside:
 		c.reply(outside(in.element))
 	case in.asked() == "get "+nsPing+" ping" && foldNick(o.Nick) == foldNick(in.to.resource):

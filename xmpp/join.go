@@ -35,16 +35,8 @@ func (c *Component) join(ctx context.Context, in incoming) {
 		})
 	}
 	if err != nil {
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	}
-}
-
-// answer refuses a stanza for what bridge said, and logs what nobody is told.
-func (c *Component) answer(in incoming, err error) {
-	if bridge.CodeOf(err) == "" {
-		c.log.Error("a stanza could not be served", "stanza", in.name.Local, "session", in.to.local, "error", err)
-	}
-	c.reply(failure(in.element, err))
 }
 
 // update is presence from a client that may think it is inside. One that is
@@ -54,7 +46,7 @@ func (c *Component) update(ctx context.Context, in incoming) {
 	o, inside, err := c.occupant(ctx, in)
 	switch {
 	case err != nil:
-		c.log.Error("a client's presence could not be looked at", "session", in.to.local, "error", err)
+		c.report(ctx, in, err)
 		return
 	case inside && o.Nick == in.to.resource:
 		return

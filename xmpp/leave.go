@@ -21,7 +21,7 @@ func (c *Component) leave(ctx context.Context, in incoming) {
 		return nil
 	})
 	if err != nil {
-		c.log.Error("a client could not be taken out", "session", in.to.local, "error", err)
+		c.report(ctx, in, err)
 	}
 }
 
@@ -46,7 +46,7 @@ func (c *Component) bounced(ctx context.Context, in incoming) {
 		err = c.lost(ctx, in)
 	}
 	if err != nil && bridge.CodeOf(err) != bridge.NotFound {
-		c.log.Error("a bounce could not be noted", "session", in.to.local, "error", err)
+		c.report(ctx, in, err)
 	}
 }
 

@@ -20,7 +20,7 @@ func (c *Component) groupchat(ctx context.Context, in incoming) {
 	_, inside, err := c.occupant(ctx, in)
 	switch {
 	case err != nil:
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	case !inside:
 		c.reply(outside(in.element))
 	case in.child(nsOMEMO, "encrypted") != nil || in.child(nsEncryption, "encryption") != nil:
@@ -51,7 +51,7 @@ func (c *Component) post(ctx context.Context, in incoming) {
 		Origin: originOf(in), Received: []byte(in.element.String()),
 	})
 	if err != nil {
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 		return
 	}
 	if record.Seq <= delivered {
@@ -70,14 +70,14 @@ func (c *Component) reflectAgain(ctx context.Context, in incoming, record bridge
 		return nil
 	})
 	if err != nil {
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	}
 }
 
 func (c *Component) setSubject(ctx context.Context, in incoming) {
 	subject := content.Subject(in.child(nsComponent, "subject").text)
 	if _, err := c.service.SetSubject(ctx, in.to.session(), in.from.identity(), subject, originOf(in)); err != nil {
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *Component) privateMessage(ctx context.Context, in incoming) {
 	_, inside, err := c.occupant(ctx, in)
 	switch {
 	case err != nil:
-		c.answer(in, err)
+		c.answer(ctx, in, err)
 	case !inside:
 		c.reply(outside(in.element))
 	case in.said() != "":
