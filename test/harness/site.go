@@ -98,7 +98,7 @@ func (s *Site) addNode(t *testing.T, name string) {
 	s.smtp.add(smtp)
 	s.matrix.add(matrix)
 	settings := map[string]any{
-		"public_url": s.URL, "database": s.database, "web": map[string]any{"listen": web},
+		"public_url": s.URL, "database": s.database, "web": map[string]any{"listen": web, "trusted_proxies": []string{"127.0.0.1"}},
 		"dns": map[string]any{"resolver": s.dns.Addr}, "node": map[string]any{"secret": s.secret},
 		"initiators": s.initiators(),
 		"directory": []map[string]string{
