@@ -196,6 +196,7 @@ create table lane (
     primary key (session_id, destination)
 );
 create index lane_next_try on lane (next_try) where next_try > 0;
+create index lane_owner on lane (owner);
 
 create table mail (
     session_id text not null references session (id),

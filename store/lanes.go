@@ -119,6 +119,31 @@ func (s *Store) ReleaseLease(ctx context.Context, name, owner string) error {
 	})
 }
 
+// FreeDead implements outbox.Queue.
+func (s *Store) FreeDead(ctx context.Context) (freed bool, err error) {
+	var dead []string
+	err = s.list(ctx, &dead, `select substr(name, 6) from lease where name like 'node:%' and expires_at <= `+s.engine.now)
+	if err != nil || len(dead) == 0 {
+		return false, err
+	}
+	err = s.write(ctx, uuid.Nil, func(t *tx) error {
+		freed = false
+		for _, owner := range dead {
+			n, err := t.exec(`update lane set owner = '', fence = fence + 1 where owner = ?`, owner)
+			if err != nil {
+				return err
+			}
+			freed = freed || n > 0
+			// One that has come back meanwhile keeps its lease, and claims anew.
+			if _, err := t.exec(`delete from lease where name = 'node:' || ? and expires_at <= `+t.engine.now, owner); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return freed, err
+}
+
 // FreeLeases ends all leases: for the one owner of a SQLite file, who knows
 // that whoever held them is gone.
 func (s *Store) FreeLeases(ctx context.Context) error {

@@ -122,6 +122,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 		case <-ticker.C:
 			o.serve(ctx, o.take(o.slow), isMail)
 			o.serveDue(ctx)
+			o.succeed(ctx)
 		}
 	}
 }
@@ -150,6 +151,30 @@ func (o *Outbox) serveDue(ctx context.Context) {
 		return
 	}
 	o.serve(ctx, due, isAny)
+}
+
+// succeed takes over from nodes that have died: their lanes get no hint of it.
+func (o *Outbox) succeed(ctx context.Context) {
+	freed, err := o.queue.FreeDead(ctx)
+	if err != nil {
+		o.slog.Error("outbox: cannot look for dead nodes", "error", err)
+	}
+	if err != nil || !freed {
+		return
+	}
+	o.slog.Info("outbox: taking over the lanes of a node that has ended")
+	for _, n := range o.attachedNetworks() {
+		o.wakeBehind(ctx, n)
+	}
+}
+
+func (o *Outbox) attachedNetworks() (networks []bridge.Network) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for n := range o.transports {
+		networks = append(networks, n)
+	}
+	return networks
 }
 
 // wakeBehind wakes every lane of a network that has something to carry.

@@ -231,6 +231,26 @@ func TestAnotherNodeGoesOnWhereADeadOneStopped(t *testing.T) {
 	require.Equal(t, oneTo(22), p.seqs(s))
 }
 
+func TestWhatADeadNodeLeftIsCarriedWithoutAHint(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	db, p := storetest.Open(t, url), newPeer()
+	b := startNode(t, storetest.Open(t, url), "b", p)
+	_, ok, err := db.AcquireLease(context.Background(), outbox.NodeLease("a"), "a", 3*time.Second)
+	require.NoError(t, err)
+	require.True(t, ok)
+	s := b.session(t)
+	eventually(t, func() bool { return len(p.seqs(s)) == 2 })
+	lane, _, err := db.GetLane(context.Background(), s, bridge.ToMatrix)
+	require.NoError(t, err)
+	require.NoError(t, db.ReleaseLease(context.Background(), outbox.NodeLease("b"), "b"))
+	_, ok, err = db.ClaimLane(context.Background(), lane, "a") // and then a dies
+	require.NoError(t, err)
+	require.True(t, ok)
+	b.say(t, s, "said while the lane was a's")
+	eventually(t, func() bool { return len(p.seqs(s)) == 3 })
+	require.Equal(t, oneTo(3), p.seqs(s))
+}
+
 func TestALeaseThatCannotBeRenewedIsNotTrusted(t *testing.T) {
 	url := storetest.NewDatabase(t)
 	db, other := storetest.Open(t, url), storetest.Open(t, url)

@@ -25,6 +25,9 @@ type Queue interface {
 	// ClaimLane makes owner the lane's owner, unless that is another node
 	// whose lease lives: ok is false then.
 	ClaimLane(ctx context.Context, l bridge.Lane, owner string) (claimed bridge.Lane, ok bool, err error)
+	// FreeDead frees the lanes of nodes whose lease has run out, and says if
+	// there were any.
+	FreeDead(ctx context.Context) (freed bool, err error)
 	// SetLane writes Acked, NextTry and Attempts.
 	SetLane(ctx context.Context, l bridge.Lane) error
 
