@@ -104,7 +104,6 @@ func (d *delivery) conclude(err error) error {
 	pause, limited := limitOf(err)
 	switch {
 	case err == nil:
-		d.view.present = nil
 	case limited:
 		d.view.quietUntil = time.Now().Add(pause)
 		err = &bridge.WaitError{Until: d.view.quietUntil}
@@ -238,7 +237,7 @@ type speaker struct {
 func (d *delivery) sendAll(ctx context.Context, who speaker, r bridge.Record, parts []said) error {
 	for i, part := range parts {
 		part.Record = markerOf(r.ID, i)
-		if d.view.present[part.Record] {
+		if d.view.last.covers(place{r.Seq, i}) {
 			continue
 		}
 		if err := d.send(ctx, who, r, part); err != nil {
@@ -290,7 +289,8 @@ func (d *delivery) put(ctx context.Context, user id.UserID, r bridge.Record, par
 	if err != nil {
 		return err
 	}
-	return d.noteEcho(ctx, d.view.room, part.Record, sent.EventID)
+	d.noteEcho(ctx, d.view.room, part.Record, sent.EventID)
+	return nil
 }
 
 // transactionID is the same for every attempt to send a message. It names the ghost, because homeservers keep the IDs of all

@@ -1,6 +1,7 @@
 package appservice
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -118,6 +120,26 @@ func TestDendriteShowsARepeatedDeliveryOnce(t *testing.T) {
 		tr.drain(t)
 		tr.client.reads(tr.room, texts...)
 	}
+}
+
+// Each crash of ours cuts a request off in the middle, forgets what was accepted, and is followed at once by a new start.
+func TestDendriteShowsNothingTwiceHoweverOftenWeCrash(t *testing.T) {
+	tr := newTrial(t)
+	before := int64(len(tr.svc.records(tr.session, 0)))
+	texts := tr.bobSays(0, 150)
+	crashes := 0
+	for life := 200 * time.Millisecond; ; life += 50 * time.Millisecond {
+		ctx, crash := context.WithTimeout(t.Context(), life)
+		err := tr.svc.deliver(ctx, tr.dendrite.gateway(t, tr.svc), tr.session)
+		crash()
+		if err == nil {
+			break
+		}
+		crashes++
+		tr.svc.forget(tr.session, before)
+	}
+	require.Greater(t, crashes, 3)
+	tr.client.reads(tr.room, texts...)
 }
 
 func TestDendriteKilledInTheMiddleLosesNothing(t *testing.T) {

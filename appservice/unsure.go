@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+
+	"mailroom/bridge"
 )
 
 // A homeserver remembers transaction IDs for half an hour or until it is restarted, and a record may have been sent just
@@ -29,6 +32,25 @@ func markerOf(record uuid.UUID, part int) marker {
 	}
 	return marker(record.String() + "/" + strconv.Itoa(part))
 }
+
+// parse is the reverse of markerOf.
+func (m marker) parse() (record uuid.UUID, part int, ok bool) {
+	name, number, more := strings.Cut(string(m), "/")
+	record, err := uuid.Parse(name)
+	if err == nil && more {
+		part, err = strconv.Atoi(number)
+	}
+	return record, part, err == nil
+}
+
+// place is where one of our messages stands in the order in which they are sent.
+type place struct {
+	seq  int64
+	part int
+}
+
+// covers says that a message is in the room if the one at p is: each is sent only when all before it are there.
+func (p place) covers(q place) bool { return q.seq < p.seq || q.seq == p.seq && q.part <= p.part }
 
 const (
 	lookPage = 100 // events per request
@@ -61,44 +83,49 @@ func (g *Gateway) sendProbe(ctx context.Context, room id.RoomID) (id.EventID, er
 	return sent.EventID, nil
 }
 
-// findOurs collects the markers of our messages that came into the room since then. Only those sent by our own users count:
-// anybody can write such a field.
-func (g *Gateway) findOurs(ctx context.Context, room id.RoomID, since time.Time) (map[marker]bool, error) {
-	last, err := g.sendProbe(ctx, room)
+// findLast finds the last message of ours in the room that says one of the records; the zero place if there is none. It reads
+// on after the first that it finds, since Dendrite may bring one late, but not page by page to a certain one: where two events
+// have the same depth, Dendrite leaves one out between two pages.
+func (g *Gateway) findLast(ctx context.Context, room id.RoomID, records []bridge.Record) (place, error) {
+	sent, err := g.sendProbe(ctx, room)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
-	page, err := g.pageWith(ctx, room, last)
+	page, err := g.pageWith(ctx, room, sent)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
-	found := make(map[marker]bool)
+	seqs := make(map[uuid.UUID]int64, len(records))
+	for _, r := range records {
+		seqs[r.ID] = r.Seq
+	}
+	var last place
 	for range maxLook {
-		if err := g.collect(ctx, room, page.Chunk, found); err != nil {
-			return nil, err
-		}
-		if len(page.Chunk) == 0 || page.End == "" || isBefore(page.Chunk, since.Add(-clockSlack)) {
+		last = g.lastOf(page.Chunk, seqs, last)
+		if len(page.Chunk) == 0 || page.End == "" || isBefore(page.Chunk, records[0].At.Add(-clockSlack)) {
 			break
 		}
 		if page, err = g.page(ctx, room, page.End); err != nil {
-			return nil, err
+			return place{}, err
 		}
 	}
-	return found, nil
+	return last, nil
 }
 
-func (g *Gateway) collect(ctx context.Context, room id.RoomID, events []*event.Event, found map[marker]bool) error {
+// lastOf is the last place of those of a page and last. Only events of our own users count: anybody can write such a field.
+func (g *Gateway) lastOf(events []*event.Event, seqs map[uuid.UUID]int64, last place) place {
 	for _, evt := range events {
 		name, ok := evt.Content.Raw[markerKey].(string)
 		if !ok || !g.owns(evt.Sender) {
 			continue
 		}
-		found[marker(name)] = true
-		if err := g.noteEcho(ctx, room, marker(name), evt.ID); err != nil {
-			return err
+		record, part, ok := marker(name).parse()
+		seq, known := seqs[record]
+		if found := (place{seq, part}); ok && known && !last.covers(found) {
+			last = found
 		}
 	}
-	return nil
+	return last
 }
 
 // isBefore says that the oldest event of a page is older than the first record: what was said earlier cannot carry it.

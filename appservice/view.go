@@ -26,8 +26,8 @@ type view struct {
 	acked   int64 // the last record that is in the room for certain
 	// seats are the places of the bot and of the ghosts.
 	seats map[id.UserID]seat
-	// present are the messages of ours that were found in the room when it was last looked into.
-	present map[marker]bool
+	// last is the last of the undelivered messages that was found in the room when it was looked into.
+	last place
 	// aclVersion is that under which the native members were invited last.
 	aclVersion int64
 	// quietUntil is when the homeserver takes more, after it has limited us.
@@ -91,7 +91,7 @@ const noVersion = -1
 func (g *Gateway) lookInto(ctx context.Context, session uuid.UUID, room id.RoomID, records []bridge.Record) (*view, error) {
 	v := &view{session: session, room: room, aclVersion: noVersion}
 	var err error
-	if v.present, err = g.findOurs(ctx, room, records[0].At); err != nil {
+	if v.last, err = g.findLast(ctx, room, records); err != nil {
 		return nil, err
 	}
 	natives, err := g.loadSeats(ctx, v)
