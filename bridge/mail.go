@@ -97,9 +97,13 @@ func (p *MailPlanner) Deliver(ctx context.Context, lane Lane, records []Record) 
 	if plan.kind == "" {
 		return plan.skip, plan.wait
 	}
+	from, to := records[plan.skip].Seq, row.Head
+	if plan.kind == LetterStarted {
+		to = from // it tells that the session is open, not what was said in it
+	}
 	mail, err := p.queue(ctx, Mailing{
 		Session: lane.Session, ID: uuid.Must(uuid.NewV7()), Member: m.ID, Kind: plan.kind,
-		From: records[plan.skip].Seq, To: row.Head, State: MailQueued, CreatedAt: s.now(), NextTry: s.now(),
+		From: from, To: to, State: MailQueued, CreatedAt: s.now(), NextTry: s.now(),
 	})
 	if err != nil {
 		return plan.skip, err
@@ -251,7 +255,7 @@ func (s *Service) fillTokens(l *Letter) {
 // letterRecords are the messages that the letter shows: an invitation the
 // transcript so far, a missed-message mail what others said in its range.
 func (s *Service) letterRecords(ctx context.Context, l Letter) ([]Record, error) {
-	if l.Mail.Kind == LetterConfirm {
+	if l.Mail.Kind == LetterConfirm || l.Mail.Kind == LetterStarted {
 		return nil, nil
 	}
 	records, err := s.store.ListRecordsBefore(ctx, l.Mail.Session, l.Mail.To+1, MaxPage)

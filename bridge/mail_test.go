@@ -143,6 +143,24 @@ func TestABurstIsOneMailAndReadingCancelsIt(t *testing.T) {
 	})
 }
 
+func TestWhatIsSaidBeforeTheInitiatorsFirstMailIsMissedToo(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		_, err := post(s, room.Session.ID, by(bob), "quick answer")
+		require.NoError(t, err)
+		box := newMailbox(t, s, db, room.Session.ID, room.Initiator().ID)
+		require.NoError(t, box.step())
+		box.until()
+		require.Equal(t, []bridge.LetterKind{bridge.LetterStarted, bridge.LetterMissed}, box.mails())
+		mails, err := db.ListMails(ctx, room.Session.ID, room.Initiator().ID)
+		require.NoError(t, err)
+		letter, due, err := s.Letter(ctx, mails[1])
+		require.NoError(t, err)
+		require.True(t, due)
+		require.Equal(t, "quick answer", letter.Records[0].Body.Text)
+	})
+}
+
 func TestTheInitiatorOfAMailGetsTheirOwnLink(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
 		room := start(t, s, "<1@x>")
