@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/textproto"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -156,14 +157,16 @@ func start(t *testing.T, change ...func(*Config)) *bench {
 		signer.Name():        {signer.Record()},
 	})
 	b := &bench{service: newService(), dns: dns, signer: signer, log: &syncBuffer{}}
+	dir, err := os.MkdirTemp("", "m") // t.TempDir is too long for a socket, which has about 100 bytes
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	cfg := Config{
 		Domain: "in.example.org", SMTPListen: "127.0.0.1:0", SubmissionListen: "127.0.0.1:0",
-		LMTPListen: "unix:" + filepath.Join(t.TempDir(), "lmtp.sock"), Resolver: dns.Addr,
+		LMTPListen: "unix:" + filepath.Join(dir, "lmtp.sock"), Resolver: dns.Addr,
 	}
 	for _, c := range change {
 		c(&cfg)
 	}
-	var err error
 	b.Server, err = New(cfg, b.service, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	require.NoError(t, err)
 	require.NoError(t, b.Listen())
