@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	mathrand "math/rand/v2"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,14 +15,14 @@ import (
 // samples is how often each way is measured, all ways in turn.
 func (b *bench) samples() int {
 	if b.quick {
-		return 15
+		return 10
 	}
-	return 150
+	return 100
 }
 
 // restTime lies between two samples, so that what the one leaves to do does
 // not slow the next one down.
-const restTime = 15 * time.Millisecond
+const restTime = 40 * time.Millisecond
 
 // leg is a way that a message goes. Once means that it is said, and returns
 // when each of the ears in all has heard it; the time counts until the first.
@@ -95,11 +96,11 @@ func (b *bench) latency(ctx context.Context) (s section, err error) {
 func inTurn(ctx context.Context, legs []*leg, samples int) error {
 	const warm = 5
 	for n := range warm + samples {
-		for _, l := range legs {
+		for _, i := range mathrand.Perm(len(legs)) { // so that none has always the same neighbour
 			if n == warm {
-				l.times = nil
+				legs[i].times = nil
 			}
-			if err := l.once(ctx); err != nil {
+			if err := legs[i].once(ctx); err != nil {
 				return err
 			}
 			pause(ctx, restTime)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -58,7 +57,7 @@ func rateTable(plan relayPlan, relays []*relay, ceiling []float64) table {
 	limit := median(ceiling)
 	t.add("one writer on the homeserver", perSecond(limit), "100 %", "", "", "")
 	for _, r := range relays {
-		alone, x, m := medianRate(r.alone), medianRate(r.burst[toXMPP]), medianRate(r.burst[toMatrix])
+		alone, x, m := medianRate(r.alone), medianRate(r.bursts[toXMPP]), medianRate(r.bursts[toMatrix])
 		t.add(r.name, perSecond(alone), percent(alone, limit), perSecond(x), perSecond(m), percent(x+m, limit))
 	}
 	return t
@@ -70,7 +69,7 @@ func faultTable(plan relayPlan, relays []*relay) table {
 		columns: []string{"scenario", "way"},
 		notes: []string{
 			"Three numbers for each round: *lost* (accepted by a server, and never there), *doubled* (there more than once), *out of order* (behind one that was said later). Accepted means answered by the homeserver with 200, or reflected by the room to its sender. Both senders are patient clients: what is refused or not reflected within " + reflectTime.String() + " they say again with the same id, and the next thing only after it.",
-			"What is there: in the Matrix room by its history, on XMPP by what came to the client. Repeats with the same stanza-id (XEP-0359) are one message to a client; they are counted in brackets, if there are any.",
+			"What is there: in the Matrix room by its history and by what came to the client, on XMPP by what came to the client. Repeats with the same stanza-id (XEP-0359) are one message to a client; they are counted in brackets, if there are any.",
 		},
 	}
 	for _, r := range relays {
@@ -80,9 +79,9 @@ func faultTable(plan relayPlan, relays []*relay) table {
 		name string
 		of   func(*relay) [2][]verdict
 	}{
-		{fmt.Sprintf("%d each way at once", plan.burst), func(r *relay) [2][]verdict { return r.burst }},
-		{fmt.Sprintf("link to XMPP cut for %s, %d each way", plan.cutTime, plan.cut), func(r *relay) [2][]verdict { return r.cut }},
-		{fmt.Sprintf("kill -9, started again after %s, %d each way", plan.downFor, plan.kill), func(r *relay) [2][]verdict { return r.killed }},
+		{fmt.Sprintf("%d each way at once", plan.burst), func(r *relay) [2][]verdict { return r.bursts }},
+		{fmt.Sprintf("link to XMPP cut for %s, %d each way", plan.cut.lasts, plan.cut.messages), func(r *relay) [2][]verdict { return r.cut }},
+		{fmt.Sprintf("kill -9, started again after %s, %d each way", plan.kill.lasts, plan.kill.messages), func(r *relay) [2][]verdict { return r.killed }},
 	} {
 		for direction, arrow := range arrows {
 			row := []string{scenario.name, arrow}
@@ -111,7 +110,7 @@ func faults(verdicts []verdict) string {
 
 func memoryTable(relays []*relay) table {
 	t := table{caption: "Memory after it", columns: []string{"", "resident"}}
-	for _, r := range slices.All(relays) {
+	for _, r := range relays {
 		t.add(r.name, megabytes(r.memory))
 	}
 	return t

@@ -121,8 +121,6 @@ func (t *talk) clock(v *verdict) {
 }
 
 const (
-	// quietTime without anything new means that nothing more will come.
-	quietTime = 15 * time.Second
 	// graceTime is left for what may come twice after all is there.
 	graceTime = time.Second
 	// longestWait is how long anything may come.
@@ -130,11 +128,11 @@ const (
 )
 
 // settle waits until everything is there, or nothing has come for a while.
-func settle(ctx context.Context, talks []*talk) {
+func settle(ctx context.Context, quiet time.Duration, talks []*talk) {
 	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	latest, before := time.Now(), -1
-	for ctx.Err() == nil && time.Since(latest) < quietTime {
+	for ctx.Err() == nil && time.Since(latest) < quiet {
 		missing, got := 0, 0
 		for _, t := range talks {
 			distinct := make(map[string]bool)
@@ -157,7 +155,7 @@ func settle(ctx context.Context, talks []*talk) {
 
 // talkAll runs the talks at once, with the faults beside them, and waits until
 // they have settled.
-func talkAll(ctx context.Context, fault func(context.Context) error, talks ...*talk) error {
+func talkAll(ctx context.Context, quiet time.Duration, fault func(context.Context) error, talks ...*talk) error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(talks)+1)
 	for i, t := range talks {
@@ -167,7 +165,7 @@ func talkAll(ctx context.Context, fault func(context.Context) error, talks ...*t
 		errs[len(talks)] = fault(ctx)
 	}
 	wait.Wait()
-	settle(ctx, talks)
+	settle(ctx, quiet, talks)
 	return errors.Join(errs...)
 }
 
