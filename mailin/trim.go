@@ -191,30 +191,45 @@ func (t *trimmer) aboveOpener(start, last int) int {
 // dropQuotes drops the marked quotes with their attributions: those at the end
 // (the answer stands above), and a single one at the beginning (it stands below).
 // Of a quote with an answer right below, and words above, the last lines stay,
-// since they are what is answered.
+// since they are what is answered. It goes from the bottom up, so that the
+// attribution of a quote that went does not pass for an answer to the one above.
 func (t *trimmer) dropQuotes() {
 	quotes := t.quotes()
 	if len(quotes) == 0 {
 		return
 	}
 	between := t.anyText(quotes[0].end, quotes[len(quotes)-1].start)
-	for _, q := range quotes {
+	first := t.firstWords(quotes[0])
+	last := len(t.lines) - 1
+	for _, q := range slices.Backward(quotes) {
+		for last >= 0 && !t.anyText(last, last+1) {
+			last--
+		}
 		start, keep := t.attributionBefore(q.start), 0
-		answered := q.end < len(t.lines) && !t.blank(q.end) && t.anyText(0, start)
-		if t.anyText(q.end, len(t.lines)) && (between || answered) {
+		answered := q.end < len(t.lines) && !t.blank(q.end) && first < start
+		if last >= q.end && (between || answered) {
 			keep = maxContext
 		}
 		t.drop(start, max(q.start, q.end-keep))
 	}
 }
 
+// firstWords is the first line with words that are not the attribution of the
+// first quote.
+func (t *trimmer) firstWords(q quote) int {
+	start := t.attributionBefore(q.start)
+	for i := range t.lines {
+		if (i < start || i >= q.end) && t.anyText(i, i+1) {
+			return i
+		}
+	}
+	return len(t.lines)
+}
+
 // maxContext is how many lines of a quote are kept above an answer within it.
 const maxContext = 5
 
 type quote struct{ start, end int }
-
-// maxQuotes bounds how many quotes of one text are told apart: the rest is one.
-const maxQuotes = 64
 
 // quotes finds the runs of marked lines; blank lines within a run belong to it.
 func (t *trimmer) quotes() []quote {
@@ -230,10 +245,6 @@ func (t *trimmer) quotes() []quote {
 			}
 		}
 		i = q.end - 1
-		if len(found) == maxQuotes {
-			found[maxQuotes-1].end = q.end
-			continue
-		}
 		found = append(found, q)
 	}
 	return found

@@ -114,6 +114,18 @@ func TestWithoutSignature(t *testing.T) {
 	require.Equal(t, "-- \nBob", WithoutSignature("-- \nBob"))
 }
 
+func TestManyInlineAnswersAreAllKept(t *testing.T) {
+	var text, want strings.Builder
+	text.WriteString("On Mon, 3 May 2026, Alice wrote:\n")
+	for range 500 {
+		text.WriteString("> question\nanswer\n")
+		want.WriteString("> question\nanswer\n")
+	}
+	text.WriteString("> the end\n")
+	kept, _ := NewText(text.String())
+	require.Equal(t, strings.TrimSpace(want.String()), kept)
+}
+
 func TestTrimmingTakesLinearTime(t *testing.T) {
 	for name, unit := range map[string]string{
 		"quotes":       "> a\nb\n",
@@ -124,10 +136,12 @@ func TestTrimmingTakesLinearTime(t *testing.T) {
 		"colons":       "a:\n\n",
 		"long lines":   strings.Repeat("On ", 20000) + ":\n",
 		"dashes":       "-- \n",
+		"top and many": "> \n",
 		"deep":         strings.Repeat(">", 1000) + "\n",
 	} {
 		began := time.Now()
 		NewText(strings.Repeat(unit, (1<<20)/len(unit)))
+		NewText(strings.Repeat(unit, (1<<19)/len(unit)) + strings.Repeat("> a\nb\n", (1<<19)/6))
 		require.Less(t, time.Since(began), 3*time.Second, name)
 	}
 }
