@@ -83,9 +83,8 @@ func (g *Gateway) sendProbe(ctx context.Context, room id.RoomID) (id.EventID, er
 	return sent.EventID, nil
 }
 
-// findLast finds the last message of ours in the room that says one of the records; the zero place if there is none. It reads
-// on after the first that it finds, since Dendrite may bring one late, but not page by page to a certain one: where two events
-// have the same depth, Dendrite leaves one out between two pages.
+// findLast finds the last message in the room that says one of the records; the zero place if there is none. The last tells
+// enough, and looking for each record would not do: of two events of equal depth, Dendrite leaves one out between two pages.
 func (g *Gateway) findLast(ctx context.Context, room id.RoomID, records []bridge.Record) (place, error) {
 	sent, err := g.sendProbe(ctx, room)
 	if err != nil {
