@@ -28,6 +28,8 @@ type Reader interface {
 	GetSession(ctx context.Context, id uuid.UUID) (s Session, ok bool, err error)
 	ListSessions(ctx context.Context, a Address, limit int) ([]Session, error)
 	ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID, error)
+	// ListStartedBy lists the sessions that a mail with this Message-ID started.
+	ListStartedBy(ctx context.Context, messageID string) ([]uuid.UUID, error)
 	ListMembers(ctx context.Context, session uuid.UUID) ([]Member, error)
 
 	ListRecords(ctx context.Context, session uuid.UUID, after int64, limit int) ([]Record, error)
@@ -45,7 +47,6 @@ type Reader interface {
 
 	GetHeld(ctx context.Context, session, id uuid.UUID) (Held, bool, error)
 	IsConfirmed(ctx context.Context, session, grant uuid.UUID, sender Address) (bool, error)
-	GetMail(ctx context.Context, session, id uuid.UUID) (Mailing, bool, error)
 	ListMails(ctx context.Context, session, member uuid.UUID) ([]Mailing, error)
 }
 

@@ -74,6 +74,30 @@ func (s *Service) isOwner(ctx context.Context, h Holder, r MailReply) (bool, err
 	return s.store.IsConfirmed(ctx, h.Session, h.Grant, r.Sender)
 }
 
+// MaxAnswered is how many Message-IDs of a mail's thread are looked at.
+const MaxAnswered = 5
+
+// Answered finds the session that a mail to everybody answers: one that was
+// started by a mail whose Message-ID is among ids (without brackets), and in
+// which the identity has a grant. A subject alone never leads into a session.
+func (s *Service) Answered(ctx context.Context, by Identity, ids []string) (session uuid.UUID, ok bool, err error) {
+	for _, id := range ids[:min(len(ids), MaxAnswered)] {
+		sessions, err := s.store.ListStartedBy(ctx, id)
+		if err != nil {
+			return uuid.Nil, false, err
+		}
+		for _, session := range sessions {
+			switch _, _, err := s.View(ctx, session, by); {
+			case err == nil:
+				return session, true, nil
+			case CodeOf(err) == "":
+				return uuid.Nil, false, err
+			}
+		}
+	}
+	return uuid.Nil, false, nil
+}
+
 // hold keeps the reply and queues the question to the owner, once per mail.
 func (s *Service) hold(ctx context.Context, h Holder, r MailReply) error {
 	if err := r.Post.check(); err != nil {

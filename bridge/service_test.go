@@ -271,3 +271,25 @@ func TestAccountsAndAPITokensAreFoundByTheirSecretOnly(t *testing.T) {
 		require.Equal(t, bridge.NotFound, bridge.CodeOf(err))
 	})
 }
+
+func TestAnAnswerToAllFindsItsSession(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		room, err := s.Start(ctx, bridge.StartRequest{
+			By: by(alice), Invitees: []bridge.Invitee{{Address: bob}}, MessageID: "1@example.org",
+			Origin: bridge.Origin{Network: bridge.Mail, ID: "x"},
+		})
+		require.NoError(t, err)
+		session, ok, err := s.Answered(ctx, by(bob), []string{"0@example.org", "1@example.org"})
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, room.Session.ID, session)
+		for _, who := range []bridge.Address{carol, bridge.EmailAddress("mallory@client.test")} {
+			_, ok, err = s.Answered(ctx, by(who), []string{"1@example.org"})
+			require.NoError(t, err)
+			require.False(t, ok)
+		}
+		_, ok, err = s.Answered(ctx, by(bob), []string{""})
+		require.NoError(t, err)
+		require.False(t, ok)
+	})
+}

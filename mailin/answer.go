@@ -32,7 +32,7 @@ func (d *delivery) prepareAnswer(token string) (action, *refusal) {
 		return nil, errSilence
 	}
 	reply := bridge.MailReply{
-		Token: token, Sender: v.From.Address, Authenticated: v.proved() && d.meant(v, token),
+		Token: token, Sender: v.From.Address, Authenticated: v.proved() && d.meant(v, "r-"+token),
 		Post: bridge.PostRequest{
 			By:   bridge.Identity{Via: bridge.Mail, Name: v.From.Name},
 			Body: body, Lang: d.lang(), Origin: d.origin(v), Received: d.message.Raw,
@@ -57,7 +57,7 @@ func newText(text string) string {
 
 // meant says if the proof covers that the mail was written to this address: a
 // signed mail to somebody else could be sent to it by whoever knows the address.
-func (d *delivery) meant(v verdict, token string) bool {
+func (d *delivery) meant(v verdict, localpart string) bool {
 	if v.signed == nil {
 		return true
 	}
@@ -66,7 +66,7 @@ func (d *delivery) meant(v verdict, token string) bool {
 		return false
 	}
 	for _, m := range people {
-		if m.Address.ID == "r-"+token+"@"+d.server.config.Domain {
+		if m.Address.ID == localpart+"@"+d.server.config.Domain {
 			return true
 		}
 	}

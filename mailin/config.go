@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"mailroom/bridge"
 )
 
@@ -36,6 +38,8 @@ type Config struct {
 type Service interface {
 	MayStart(by bridge.Identity) error
 	Start(ctx context.Context, r bridge.StartRequest) (*bridge.Room, error)
+	Answered(ctx context.Context, by bridge.Identity, ids []string) (session uuid.UUID, ok bool, err error)
+	Post(ctx context.Context, p bridge.PostRequest) (bridge.Record, error)
 	Holder(ctx context.Context, right bridge.Right, token string) (bridge.Holder, error)
 	ReplyByMail(ctx context.Context, r bridge.MailReply) (posted bool, err error)
 	Unsubscribe(ctx context.Context, token string) error

@@ -26,6 +26,8 @@ import (
 type service struct {
 	mu           sync.Mutex
 	starts       []bridge.StartRequest
+	started      map[string]bridge.Address
+	posts        []bridge.PostRequest
 	replies      []bridge.MailReply
 	unsubscribed []string
 	bounced      map[string]string // token -> reason
@@ -64,6 +66,26 @@ func (s *service) Start(_ context.Context, r bridge.StartRequest) (*bridge.Room,
 	}
 	s.starts = append(s.starts, r)
 	return &bridge.Room{Session: bridge.Session{ID: uuid.New()}}, nil
+}
+
+// Answered knows the session that each Message-ID started, with its one member.
+func (s *service) Answered(_ context.Context, by bridge.Identity, ids []string) (uuid.UUID, bool, error) {
+	for _, id := range ids {
+		if s.started[id] == by.Address && !by.Address.IsZero() {
+			return uuid.NewSHA1(uuid.Nil, []byte(id)), true, nil
+		}
+	}
+	return uuid.Nil, false, nil
+}
+
+func (s *service) Post(_ context.Context, p bridge.PostRequest) (bridge.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return bridge.Record{}, s.fail
+	}
+	s.posts = append(s.posts, p)
+	return bridge.Record{}, nil
 }
 
 func (s *service) Holder(_ context.Context, right bridge.Right, token string) (bridge.Holder, error) {

@@ -1,6 +1,12 @@
 package mailin
 
 import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
 	"mailroom/bridge"
 	"mailroom/content"
 )
@@ -26,6 +32,16 @@ func (d *delivery) prepareStart() (action, *refusal) {
 		return nil, errNotProved(v)
 	}
 	by := bridge.Identity{Via: bridge.Mail, Address: v.From.Address, Name: v.From.Name}
+	session, answers, err := d.server.service.Answered(d.ctx, by, d.answered())
+	if err != nil {
+		return nil, refusalOf(err)
+	}
+	if answers {
+		if !d.meant(v, "new") {
+			return nil, errBcc
+		}
+		return d.prepareAnswerToAll(v, by, session)
+	}
 	if err := d.server.service.MayStart(by); err != nil {
 		return nil, refusalOf(err)
 	}
@@ -47,6 +63,45 @@ func (d *delivery) prepareStart() (action, *refusal) {
 			return "", refusalOf(err)
 		}
 		return "session", nil
+	}, nil
+}
+
+// answered are the Message-IDs of the mails that this one answers, the nearest
+// first (RFC 5322 §3.6.4). Few signatures cover them; that the author wrote to
+// everybody of a session, new@ among them, is what is proved.
+func (d *delivery) answered() (ids []string) {
+	for _, name := range []string{"In-Reply-To", "References"} {
+		listed := messageIDs.FindAllString(d.message.Header.get(name), -1)
+		slices.Reverse(listed)
+		for _, id := range listed {
+			if id = strings.Trim(id, "<>"); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+var messageIDs = regexp.MustCompile(`<[^<>\s]{1,250}>`)
+
+// prepareAnswerToAll makes ready to post an answer to the mail that started a
+// session: our address was in its Cc, so it stands in the answer too. New people
+// in the answer are not invited by it.
+func (d *delivery) prepareAnswerToAll(v verdict, by bridge.Identity, session uuid.UUID) (action, *refusal) {
+	said, refused := d.said()
+	if refused != nil {
+		return nil, refused
+	}
+	body := d.body(said, newText, NewHTML)
+	if body == (bridge.Body{}) {
+		return nil, errSilence
+	}
+	post := bridge.PostRequest{Session: session, By: by, Body: body, Lang: d.lang(), Origin: d.origin(v), Received: d.message.Raw}
+	return func() (string, *refusal) {
+		if _, err := d.server.service.Post(d.ctx, post); err != nil {
+			return "", refusalOf(err)
+		}
+		return "answer to all", nil
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"mailroom/bridge"
@@ -139,4 +140,24 @@ func TestSignatureIsLeftOutOfTheFirstMessageButQuotesStay(t *testing.T) {
 	mail := strings.Replace(invitation, "Shall we meet?", "See below.\n\nOn Monday 3 May 2026 Dan wrote:\n> Please fix it.\n\n-- \nAlice\nCEO", 1)
 	b.send(t, b.signed(t, mail), "250", "new@in.example.org")
 	require.Equal(t, "See below.\n\nOn Monday 3 May 2026 Dan wrote:\n> Please fix it.", b.service.onlyStart(t).Body.Text)
+}
+
+func TestAnAnswerToAllGoesIntoTheSessionThatItsMailStarted(t *testing.T) {
+	b := start(t)
+	alice := bridge.EmailAddress("alice@example.org")
+	b.service.started = map[string]bridge.Address{"0@example.org": alice}
+	answer := strings.Replace(invitation, "Message-ID:", "In-Reply-To: <x@other.test>\nReferences: <0@example.org>\n <x@other.test>\nMessage-ID:", 1) +
+		"\nOn Monday, Bob wrote:\n> old words\n"
+	b.send(t, b.signed(t, answer), "250", "new@in.example.org")
+	require.Empty(t, b.service.starts)
+	require.Len(t, b.service.posts, 1)
+	post := b.service.posts[0]
+	require.Equal(t, uuid.NewSHA1(uuid.Nil, []byte("0@example.org")), post.Session)
+	require.Equal(t, alice, post.By.Address)
+	require.Equal(t, "Shall we meet?", post.Body.Text)
+
+	b.send(t, b.signed(t, strings.Replace(answer, ", new@in.example.org", "", 1)), "550 5.7.1 To start", "new@in.example.org")
+	mallory := strings.Replace(answer, "Alice <alice@", "Mallory <mallory@", 1)
+	b.send(t, b.signed(t, mallory), "250", "new@in.example.org")
+	require.Len(t, b.service.posts, 1, "who is not a member starts a session of their own, if they may")
 }

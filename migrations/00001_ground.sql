@@ -29,6 +29,7 @@ create table session (
     changed_at  bigint not null
 );
 create index session_changed on session (changed_at);
+create index session_message_id on session (message_id) where message_id <> '';
 
 create table member (
     session_id   text not null references session (id),

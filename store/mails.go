@@ -43,12 +43,6 @@ func (q *queries) mails(ctx context.Context, query string, args ...any) ([]bridg
 	return mails, err
 }
 
-func (q *queries) GetMail(ctx context.Context, session, id uuid.UUID) (bridge.Mailing, bool, error) {
-	var r mailRow
-	ok, err := q.get(ctx, &r, `select `+mailColumns+` from mail where session_id = ? and id = ?`, text(session), text(id))
-	return r.mail(), ok, err
-}
-
 func (q *queries) ListMails(ctx context.Context, session, member uuid.UUID) ([]bridge.Mailing, error) {
 	return q.mails(ctx, `select `+mailColumns+` from mail where session_id = ? and member_id = ? order by id`, text(session), text(member))
 }

@@ -53,6 +53,10 @@ func (q *queries) ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID
 	return q.ids(ctx, `select id from session where changed_at > ?`, micros(since))
 }
 
+func (q *queries) ListStartedBy(ctx context.Context, messageID string) ([]uuid.UUID, error) {
+	return q.ids(ctx, `select id from session where message_id = ? and message_id <> ''`, messageID)
+}
+
 func (q *queries) ids(ctx context.Context, query string, args ...any) ([]uuid.UUID, error) {
 	var rows []ID
 	err := q.list(ctx, &rows, query, args...)
