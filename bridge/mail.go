@@ -97,7 +97,9 @@ func (p *MailPlanner) Deliver(ctx context.Context, lane Lane, records []Record) 
 	if plan.kind == "" {
 		return plan.skip, plan.wait
 	}
-	from, to := records[plan.skip].Seq, row.Head
+	// The mail stands for what the lane is acknowledged for, no more and no less:
+	// so each message is in one mail.
+	from, to := records[plan.skip].Seq, records[len(records)-1].Seq
 	if plan.kind == LetterStarted {
 		to = from // it tells that the session is open, not what was said in it
 	}
@@ -153,12 +155,13 @@ func (s *Service) planMail(m Member, records []Record, present bool) mailPlan {
 	if m.NoMail || m.Email().IsZero() || m.State == Revoked || m.State == Left {
 		return mailPlan{skip: len(records)}
 	}
+	if i := invitedAt(m, records); i >= 0 {
+		return s.planInvitation(m, i, records[i])
+	}
 	for i, r := range records {
 		switch {
 		case r.Kind == KindStarted && r.Member == m.ID && r.Via() != Matrix && r.Via() != XMPP:
 			return mailPlan{skip: i, kind: LetterStarted}
-		case r.Kind == KindInvited && r.Target == m.ID && m.State == Invited:
-			return s.planInvitation(m, i, r)
 		case r.Kind != KindMessage || r.Member == m.ID || r.Seq <= m.ReadSeq || present:
 		case m.State == Invited:
 			// Who has not answered gets nothing more until they do.
@@ -168,6 +171,17 @@ func (s *Service) planMail(m Member, records []Record, present bool) mailPlan {
 		}
 	}
 	return mailPlan{skip: len(records)}
+}
+
+// invitedAt is where a member who has not answered yet was invited; -1 if that
+// is not among the records.
+func invitedAt(m Member, records []Record) int {
+	for i, r := range records {
+		if m.State == Invited && r.Kind == KindInvited && r.Target == m.ID {
+			return i
+		}
+	}
+	return -1
 }
 
 // planInvitation lets native invitations go first, for NativeWait.

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,7 +22,10 @@ type mailbox struct {
 }
 
 func newMailbox(t *testing.T, s *bridge.Service, db *store.Store, session, member uuid.UUID) *mailbox {
-	return &mailbox{t, s, db, bridge.Lane{Session: session, Destination: bridge.ToMail(member)}, bridge.NewMailPlanner(s, func() {})}
+	lane, ok, err := db.GetLane(ctx, session, bridge.ToMail(member))
+	require.NoError(t, err)
+	require.True(t, ok)
+	return &mailbox{t, s, db, lane, bridge.NewMailPlanner(s, func() {})}
 }
 
 // step lets the planner look at what is new, and returns its error.
@@ -192,5 +196,69 @@ func TestUnsubscribingEndsMailsOnly(t *testing.T) {
 		require.Empty(t, box.mails())
 		_, err = post(s, id, by(bob), "still talking")
 		require.NoError(t, err)
+	})
+}
+
+func TestWhoIsInvitedLaterIsMailedWhatWasSaidBefore(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		id := start(t, s, "<1@x>").Session.ID
+		for i := range 120 {
+			_, err := post(s, id, by(alice), fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		eve := bridge.EmailAddress("eve@client.test")
+		room, err := s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: eve}})
+		require.NoError(t, err)
+		member, _ := room.ByAddress(eve)
+		box := newMailbox(t, s, db, id, member.ID)
+		require.NoError(t, box.step())
+		require.Equal(t, []bridge.LetterKind{bridge.LetterInvitation}, box.mails())
+		mails, err := db.ListMails(ctx, id, member.ID)
+		require.NoError(t, err)
+		letter, due, err := s.Letter(ctx, mails[0])
+		require.NoError(t, err)
+		require.True(t, due)
+		require.Len(t, letter.Records, bridge.MaxLetterRecords)
+		require.Equal(t, "119", letter.Records[len(letter.Records)-1].Body.Text)
+	})
+}
+
+func TestEachMissedMessageIsInOneMailHoweverManyThereAre(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		id := room.Session.ID
+		member, _ := room.ByAddress(bob)
+		box := newMailbox(t, s, db, id, member.ID)
+		require.NoError(t, box.step())
+		_, err := post(s, id, by(bob), "here")
+		require.NoError(t, err)
+		const said = 250
+		for i := range said {
+			_, err := post(s, id, by(alice), fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		require.Eventually(t, func() bool {
+			if err := box.step(); err != nil {
+				return false
+			}
+			row, _, err := db.GetSession(ctx, id)
+			require.NoError(t, err)
+			return box.lane.Acked == row.Head
+		}, 10*time.Second, time.Millisecond)
+		mails, err := db.ListMails(ctx, id, member.ID)
+		require.NoError(t, err)
+		var texts []string
+		for _, m := range mails[1:] {
+			letter, due, err := s.Letter(ctx, m)
+			require.NoError(t, err)
+			require.True(t, due)
+			for _, r := range letter.Records {
+				texts = append(texts, r.Body.Text)
+			}
+		}
+		require.Len(t, texts, said)
+		for i, text := range texts {
+			require.Equal(t, fmt.Sprint(i), text)
+		}
 	})
 }

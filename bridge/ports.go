@@ -94,8 +94,8 @@ type Tx interface {
 	SetOccupant(ctx context.Context, o Occupant) error
 	DeleteOccupant(ctx context.Context, session uuid.UUID, jid string) error
 
-	// AddLane makes a lane at position 0 unless it exists.
-	AddLane(ctx context.Context, session uuid.UUID, d Destination) error
+	// AddLane makes a lane that begins after a seq, unless it exists.
+	AddLane(ctx context.Context, session uuid.UUID, d Destination, after int64) error
 	// AddMail queues a mail unless one of its Kind and From is there for the
 	// member, and returns the one that is.
 	AddMail(ctx context.Context, m Mailing) (Mailing, error)

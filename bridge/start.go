@@ -178,7 +178,7 @@ func (s *Service) addMembers(ctx context.Context, tx Tx, room *Room, members []M
 		if err := s.addTokens(ctx, tx, room.Session.ID, *m); err != nil {
 			return err
 		}
-		if err := s.addLanes(ctx, tx, room.Session.ID, *m); err != nil {
+		if err := s.addLanes(ctx, tx, room.Session, *m); err != nil {
 			return err
 		}
 	}
@@ -186,18 +186,20 @@ func (s *Service) addMembers(ctx context.Context, tx Tx, room *Room, members []M
 }
 
 // addLanes makes the lanes that lead to a member's endpoints. A session has no
-// Matrix room and no MUC traffic before somebody there belongs to it.
-func (s *Service) addLanes(ctx context.Context, tx Tx, session uuid.UUID, m Member) error {
+// Matrix room and no MUC traffic before somebody there belongs to it; then the
+// room gets the log from its start. Mails begin with the member's invitation,
+// which shows what was said before.
+func (s *Service) addLanes(ctx context.Context, tx Tx, session Session, m Member) error {
 	for _, e := range m.Endpoints {
 		n := e.Address.Network
 		if !s.networks[n] {
 			continue
 		}
-		lane := Destination(n)
+		lane, after := Destination(n), int64(0)
 		if n == Mail {
-			lane = ToMail(m.ID)
+			lane, after = ToMail(m.ID), session.Head
 		}
-		if err := tx.AddLane(ctx, session, lane); err != nil {
+		if err := tx.AddLane(ctx, session.ID, lane, after); err != nil {
 			return err
 		}
 	}

@@ -28,9 +28,9 @@ func (r laneRow) lane() bridge.Lane {
 	}
 }
 
-func (t *tx) AddLane(_ context.Context, session uuid.UUID, d bridge.Destination) error {
+func (t *tx) AddLane(_ context.Context, session uuid.UUID, d bridge.Destination, after int64) error {
 	_, err := t.exec(`insert into lane (session_id, destination, network, acked, owner, fence, next_try, attempts)
-		values (?, ?, ?, 0, '', 0, 0, 0) on conflict do nothing`, text(session), string(d), string(d.Network()))
+		values (?, ?, ?, ?, '', 0, 0, 0) on conflict do nothing`, text(session), string(d), string(d.Network()), after)
 	return err
 }
 

@@ -168,7 +168,7 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 func TestALaneHasOneOwnerUntilItsNodeIsDead(t *testing.T) {
 	storetest.OnBoth(t, func(t *testing.T, s *store.Store) {
 		id := newSession(t, s)
-		require.NoError(t, s.Write(ctx, id, func(tx bridge.Tx) error { return tx.AddLane(ctx, id, bridge.ToMatrix) }))
+		require.NoError(t, s.Write(ctx, id, func(tx bridge.Tx) error { return tx.AddLane(ctx, id, bridge.ToMatrix, 0) }))
 		lane, ok, err := s.GetLane(ctx, id, bridge.ToMatrix)
 		require.NoError(t, err)
 		require.True(t, ok)
