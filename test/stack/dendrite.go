@@ -70,8 +70,11 @@ func writeDendriteConfig(file, keyFile string, config Config) error {
 	if registrations == nil {
 		registrations = []string{}
 	}
+	// The databases are in WAL mode: without it, a reader that a client has
+	// given up blocks all writers, and Dendrite ends itself. It takes parameters
+	// only of a whole path, with their question mark encoded.
 	text, err := fill(dendriteTemplate, map[string]any{
-		"Domain": config.Domain, "KeyFile": keyFile, "Registrations": registrations,
+		"Domain": config.Domain, "KeyFile": keyFile, "Registrations": registrations, "Dir": filepath.Dir(file),
 	})
 	if err != nil {
 		return err
