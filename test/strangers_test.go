@@ -61,7 +61,7 @@ func TestStrangers(t *testing.T) {
 	p := invite(t, s)
 	p.matrixRoom = p.carol.Accept(t, subject)
 	p.xmppRoom = p.dave.Accept(t, subject, "dave")
-	p.daveSays(t, "dave-1")
+	p.say(t, "dave-1", p.daveTalks)
 	invitation := p.bob.Mail(t, 0)
 
 	t.Run("Matrix", func(t *testing.T) { matrixStrangers(t, p) })

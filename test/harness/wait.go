@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,10 +42,29 @@ func Eventually(t *testing.T, look func() error) {
 	require.NoError(t, Poll(ctx, look))
 }
 
-// Same compares what somebody saw with what was said: an error that shows what is missing (-) and what is too much (+).
+// Same compares what somebody saw with what was said: an error that tells what is missing, what is there too often, and if
+// it is neither, where the order differs.
 func Same(who string, said, seen []string) error {
-	if diff := cmp.Diff(said, seen); diff != "" {
-		return fmt.Errorf("%s has not seen what was said (-said +seen):\n%s", who, diff)
+	left := make(map[string]int)
+	for _, text := range said {
+		left[text]++
+	}
+	var missing, surplus []string
+	for _, text := range seen {
+		if left[text]--; left[text] < 0 {
+			surplus = append(surplus, text)
+		}
+	}
+	for _, text := range said {
+		if left[text] > 0 {
+			missing = append(missing, text)
+		}
+	}
+	if len(missing)+len(surplus) > 0 {
+		return fmt.Errorf("%s has seen %d of what was said (%d). Missing: %q. Too much: %q", who, len(seen), len(said), missing, surplus)
+	}
+	if diff := cmp.Diff(said, seen, cmpopts.EquateEmpty()); diff != "" {
+		return fmt.Errorf("%s has seen it in another order (-said +seen):\n%s", who, diff)
 	}
 	return nil
 }
