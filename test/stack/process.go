@@ -21,6 +21,8 @@ const (
 	stopTimeout = 15 * time.Second
 	// pollInterval is the time between two looks whether a peer answers.
 	pollInterval = 20 * time.Millisecond
+	// retryPause is the time between tries of a start.
+	retryPause = 200 * time.Millisecond
 	// tailLines is how much of a peer's log an error shows.
 	tailLines = 25
 )
@@ -33,6 +35,7 @@ type process struct {
 	log     string           // file that takes what the peer prints
 	quit    syscall.Signal   // asks the peer to end in order
 	answers func(context.Context) error
+	tries   int // how often a start is tried again that ended at once
 	spawner spawner
 
 	mu      sync.Mutex
@@ -53,6 +56,15 @@ func (p *process) start(ctx context.Context) error {
 	if p.running != nil && !p.running.ended() {
 		return fmt.Errorf("%s is running already", p.name)
 	}
+	err := p.try(ctx)
+	for again := p.tries; again > 0 && errors.Is(err, errEnded) && ctx.Err() == nil; again-- {
+		time.Sleep(retryPause)
+		err = p.try(ctx)
+	}
+	return err
+}
+
+func (p *process) try(ctx context.Context) error {
 	life, err := p.spawn()
 	if err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
@@ -65,6 +77,8 @@ func (p *process) start(ctx context.Context) error {
 	}
 	return nil
 }
+
+var errEnded = errors.New("it ended by itself")
 
 func (p *process) spawn() (*running, error) {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -112,7 +126,7 @@ func (p *process) waitReady(ctx context.Context, life *running) error {
 		}
 		select {
 		case <-life.exited:
-			return errors.New("it ended by itself")
+			return errEnded
 		case <-ctx.Done():
 			return fmt.Errorf("no answer: %w", err)
 		case <-tick.C:
