@@ -25,8 +25,8 @@ type party struct {
 
 	session     string // its UUID
 	transcript  *harness.API
-	matrixRoom  string // once Carol is there
-	xmppRoom    string // once Dave is there
+	matrixRoom  string           // once Carol is there
+	xmppRoom    string           // once Dave is there
 	aliceOnPage *harness.WebUser // once she is there
 	bobOnPage   *harness.Browser
 	said        []string // what was acknowledged, in turn

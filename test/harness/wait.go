@@ -12,7 +12,7 @@ import (
 )
 
 // Patience is how long a person waits for what must come, with room for a busy machine.
-const Patience = 30 * time.Second
+const Patience = 90 * time.Second
 
 // pollInterval is the time between two looks.
 const pollInterval = 30 * time.Millisecond
