@@ -96,10 +96,7 @@ func (c *child) signal(signal syscall.Signal, patience time.Duration) error {
 
 // memory is the resident memory of the child now, in bytes.
 func (c *child) memory() (int64, error) {
-	c.mu.Lock()
-	pid := c.command.Process.Pid
-	c.mu.Unlock()
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(c.pid()) + "/status")
 	if err != nil {
 		return 0, err
 	}
@@ -110,6 +107,33 @@ func (c *child) memory() (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no VmRSS", c.name)
+}
+
+// clockTick is the unit of CPU times in /proc: USER_HZ, which is 100 on every
+// architecture that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// cpu is the CPU time that the child has used.
+func (c *child) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(c.pid()) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// The name, in brackets, may hold anything; utime and stime are the 12th and
+	// 13th field after it (proc(5)).
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick, err
+}
+
+func (c *child) pid() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.command.Process.Pid
 }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }

@@ -35,7 +35,7 @@ func (b *bench) durablePlan() durablePlan {
 	if b.quick {
 		return durablePlan{1, 50 * time.Millisecond, 250 * time.Millisecond, []int{1, 8, 64}, []int{16, 1}}
 	}
-	return durablePlan{9, 50 * time.Millisecond, 250 * time.Millisecond, []int{1, 8, 64}, []int{16, 1}}
+	return durablePlan{7, 50 * time.Millisecond, 250 * time.Millisecond, []int{1, 8, 64}, []int{16, 1}}
 }
 
 // contender accepts messages durably. accept may be called by many writers at

@@ -39,7 +39,7 @@ type matrixEvent struct {
 
 func (e matrixEvent) said() bool { return e.Type == "m.room.message" && e.Content.MsgType == "m.text" }
 
-// newMatrixUser signs an account in and follows what happens until ctx ends.
+// newMatrixUser signs an account in.
 func newMatrixUser(ctx context.Context, base, name string) (*matrixUser, error) {
 	u := &matrixUser{ear: newEar(), id: "@" + name + ":" + domain, base: base, invites: make(map[string]bool)}
 	var session struct {
@@ -52,12 +52,16 @@ func newMatrixUser(ctx context.Context, base, name string) (*matrixUser, error) 
 		return nil, fmt.Errorf("signing %s in: %w", name, err)
 	}
 	u.token = session.Token
-	since, err := u.sync(ctx, "", 0)
-	if err != nil {
-		return nil, err
-	}
-	go u.follow(ctx, since)
 	return u, nil
+}
+
+// listen hears what is said from now on, until ctx ends.
+func (u *matrixUser) listen(ctx context.Context) error {
+	since, err := u.sync(ctx, "", 0)
+	if err == nil {
+		go u.follow(ctx, since)
+	}
+	return err
 }
 
 // call calls the client-server API; path follows /_matrix/client/v3.
@@ -176,9 +180,9 @@ func (u *matrixUser) say(ctx context.Context, room, transaction, text string) er
 	return u.call(ctx, http.MethodPut, path, map[string]string{"msgtype": "m.text", "body": text}, nil)
 }
 
-// timeline is every text of a talk in a room, in the room's order: what a
-// client shows that is opened now. It looks back as far as the talk goes.
-func (u *matrixUser) timeline(ctx context.Context, room string, t *talk) ([]heard, error) {
+// timeline is every text of some talks in a room, in the room's order: what a
+// client shows that is opened now. It looks back as far as the talks go.
+func (u *matrixUser) timeline(ctx context.Context, room string, talks map[int]*talk) ([]heard, error) {
 	var texts []heard
 	query := url.Values{"dir": {"b"}, "limit": {"500"}}
 	for {
@@ -189,15 +193,15 @@ func (u *matrixUser) timeline(ctx context.Context, room string, t *talk) ([]hear
 		if err := u.call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(room)+"/messages?"+query.Encode(), nil, &page); err != nil {
 			return nil, err
 		}
-		var said []heard
+		before := len(texts)
 		for _, e := range page.Chunk {
-			if e.said() {
-				said = append(said, heard{text: e.Content.Body, id: e.ID})
+			for _, t := range talks {
+				if e.said() && t.has(e.Content.Body) {
+					texts = append(texts, heard{text: e.Content.Body, id: e.ID})
+				}
 			}
 		}
-		own := t.heardOf(said)
-		texts = append(texts, own...)
-		if page.End == "" || len(page.Chunk) == 0 || len(texts) > 0 && len(own) == 0 {
+		if page.End == "" || len(page.Chunk) == 0 || len(texts) > 0 && len(texts) == before {
 			slices.Reverse(texts)
 			return texts, nil
 		}

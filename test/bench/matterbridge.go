@@ -17,7 +17,7 @@ func newMatterbridge(ctx context.Context, s *site) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{name: "matterbridge", muc: "relay@" + s.stack.Prosody.MUC}
+	r := &relay{name: "matterbridge", results: make(map[string]*[2][]verdict), muc: "relay@" + s.stack.Prosody.MUC}
 	if r.room, err = s.mia.createRoom(ctx, "relay"); err != nil {
 		return nil, err
 	}

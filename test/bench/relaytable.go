@@ -5,23 +5,21 @@ import (
 	"time"
 )
 
-func relaySection(plan relayPlan, relays []*relay, ceiling []float64) section {
-	s := section{title: "(c) Beside matterbridge 1.26.0", intro: relayIntro}
-	s.tables = append(s.tables, steadyTable(plan, relays), rateTable(plan, relays, ceiling), faultTable(plan, relays), memoryTable(relays))
-	return s
+func (c *contest) section() section {
+	return section{
+		title: "(c) Beside matterbridge 1.26.0", intro: relayIntro,
+		tables: []table{c.steadyTable(), c.rateTable(), c.faultTable(), c.memoryTable()},
+	}
 }
 
-// arrows name the directions.
-var arrows = [2]string{toXMPP: "Matrix→XMPP", toMatrix: "XMPP→Matrix"}
-
-func steadyTable(plan relayPlan, relays []*relay) table {
+func (c *contest) steadyTable() table {
 	t := table{
-		caption: fmt.Sprintf("At %.0f messages per second each way", 1/plan.steadyEvery.Seconds()),
+		caption: fmt.Sprintf("At %.0f messages per second each way", 1/c.plan.steadyEvery.Seconds()),
 		columns: []string{"", "Matrix→XMPP p50", "p95", "XMPP→Matrix p50", "p95"},
 	}
-	for _, r := range relays {
+	for _, r := range c.relays {
 		row := []string{r.name}
-		for _, verdicts := range r.steady {
+		for _, verdicts := range r.results[steady] {
 			row = append(row, milliseconds(medianOf(verdicts, 0.5)), milliseconds(medianOf(verdicts, 0.95)))
 		}
 		t.add(row...)
@@ -46,24 +44,34 @@ func medianRate(verdicts []verdict) float64 {
 	return median(rounds)
 }
 
-func rateTable(plan relayPlan, relays []*relay, ceiling []float64) table {
+func medianCPU(verdicts []verdict) time.Duration {
+	var rounds []time.Duration
+	for _, v := range verdicts {
+		rounds = append(rounds, v.cpu)
+	}
+	return median(rounds)
+}
+
+func (c *contest) rateTable() table {
 	t := table{
-		caption: fmt.Sprintf("%d messages at once", plan.burst),
-		columns: []string{"", "XMPP→Matrix alone, per second", "of one writer's rate", "both ways at once: Matrix→XMPP", "XMPP→Matrix", "together, of one writer's rate"},
+		caption: fmt.Sprintf("%d messages at once", c.plan.burst),
+		columns: []string{"", "XMPP→Matrix alone, per second", "of one writer's rate", "CPU for each", "both ways at once: Matrix→XMPP", "XMPP→Matrix", "together, of one writer's rate"},
 		notes: []string{
 			"*one writer*: one Matrix user in a room of two who sends the next message when the last one is answered: the rate that the homeserver gives one writer. Everything that goes to Matrix, and everything that mia says, goes through it.",
+			"*CPU for each*: what the bridge itself uses for each message of the burst to Matrix, all cores together.",
 		},
 	}
-	limit := median(ceiling)
-	t.add("one writer on the homeserver", perSecond(limit), "100 %", "", "", "")
-	for _, r := range relays {
-		alone, x, m := medianRate(r.alone), medianRate(r.bursts[toXMPP]), medianRate(r.bursts[toMatrix])
-		t.add(r.name, perSecond(alone), percent(alone, limit), perSecond(x), perSecond(m), percent(x+m, limit))
+	limit := median(c.ceiling)
+	t.add("one writer on the homeserver", perSecond(limit), "100 %", "", "", "", "")
+	for _, r := range c.relays {
+		single, both := r.results[alone][toMatrix], r.results[burst]
+		rate, x, m := medianRate(single), medianRate(both[toXMPP]), medianRate(both[toMatrix])
+		t.add(r.name, perSecond(rate), percent(rate, limit), milliseconds(medianCPU(single)), perSecond(x), perSecond(m), percent(x+m, limit))
 	}
 	return t
 }
 
-func faultTable(plan relayPlan, relays []*relay) table {
+func (c *contest) faultTable() table {
 	t := table{
 		caption: "Lost, doubled, out of order",
 		columns: []string{"scenario", "way"},
@@ -72,21 +80,20 @@ func faultTable(plan relayPlan, relays []*relay) table {
 			"What is there: in the Matrix room by its history and by what came to the client, on XMPP by what came to the client. Repeats with the same stanza-id (XEP-0359) are one message to a client; they are counted in brackets, if there are any.",
 		},
 	}
-	for _, r := range relays {
+	for _, r := range c.relays {
 		t.columns = append(t.columns, r.name)
 	}
-	for _, scenario := range []struct {
-		name string
-		of   func(*relay) [2][]verdict
+	for _, s := range []struct {
+		name, caption string
 	}{
-		{fmt.Sprintf("%d each way at once", plan.burst), func(r *relay) [2][]verdict { return r.bursts }},
-		{fmt.Sprintf("link to XMPP cut for %s, %d each way", plan.cut.lasts, plan.cut.messages), func(r *relay) [2][]verdict { return r.cut }},
-		{fmt.Sprintf("kill -9, started again after %s, %d each way", plan.kill.lasts, plan.kill.messages), func(r *relay) [2][]verdict { return r.killed }},
+		{burst, fmt.Sprintf("%d each way at once", c.plan.burst)},
+		{cut, fmt.Sprintf("link to XMPP cut for %s, %d each way", c.plan.cut.lasts, c.plan.cut.messages)},
+		{killed, fmt.Sprintf("kill -9, started again after %s, %d each way", c.plan.kill.lasts, c.plan.kill.messages)},
 	} {
 		for direction, arrow := range arrows {
-			row := []string{scenario.name, arrow}
-			for _, r := range relays {
-				row = append(row, faults(scenario.of(r)[direction]))
+			row := []string{s.caption, arrow}
+			for _, r := range c.relays {
+				row = append(row, faults(r.results[s.name][direction]))
 			}
 			t.add(row...)
 		}
@@ -108,9 +115,9 @@ func faults(verdicts []verdict) string {
 	return text
 }
 
-func memoryTable(relays []*relay) table {
+func (c *contest) memoryTable() table {
 	t := table{caption: "Memory after it", columns: []string{"", "resident"}}
-	for _, r := range relays {
+	for _, r := range c.relays {
 		t.add(r.name, megabytes(r.memory))
 	}
 	return t

@@ -18,7 +18,7 @@ type site struct {
 	mailroom *mailroom
 	link     *proxy // between Mailroom and Prosody
 
-	mia, max   *matrixUser
+	mia, max   *matrixUser // max only talks
 	xena, xavi *xmppUser
 	wanda, wes *webUser
 	alice      *mailer
@@ -85,6 +85,9 @@ func (s *site) startSession(ctx context.Context) (err error) {
 		if *u, err = newMatrixUser(ctx, s.stack.Dendrite.URL, name); err != nil {
 			return err
 		}
+	}
+	if err := s.mia.listen(ctx); err != nil {
+		return err
 	}
 	for name, u := range map[string]**xmppUser{"xena": &s.xena, "xavi": &s.xavi} {
 		if *u, err = newXMPPUser(ctx, s.stack.Prosody.Client, name); err != nil {

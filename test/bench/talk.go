@@ -49,11 +49,14 @@ func (t *talk) run(ctx context.Context) error {
 	return nil
 }
 
+// has says if a text is of this talk.
+func (t *talk) has(text string) bool { return strings.HasPrefix(text, t.mark+" ") }
+
 // heardOf are the texts of the talk among what the other person has heard.
 func (t *talk) heardOf(all []heard) []heard {
 	var own []heard
 	for _, h := range all {
-		if strings.HasPrefix(h.text, t.mark+" ") {
+		if t.has(h.text) {
 			own = append(own, h)
 		}
 	}
@@ -70,6 +73,12 @@ type verdict struct {
 	times      []time.Duration
 	took       time.Duration // from the beginning to the last arrival
 	arrived    int
+	cpu        time.Duration // of the bridge for each message of the scenario; means nothing if it was killed
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("lost %d, doubled %d, out of order %d, hidden %d, said again %d, p50 %s, p95 %s, %s/s, CPU %s", v.lost, v.doubled, v.disordered,
+		v.hidden, v.again, milliseconds(median(v.times)), milliseconds(quantile(v.times, 0.95)), perSecond(v.rate()), milliseconds(v.cpu))
 }
 
 func (v verdict) rate() float64 {
@@ -128,7 +137,7 @@ const (
 )
 
 // settle waits until everything is there, or nothing has come for a while.
-func settle(ctx context.Context, quiet time.Duration, talks []*talk) {
+func settle(ctx context.Context, quiet time.Duration, talks map[int]*talk) {
 	ctx, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
 	latest, before := time.Now(), -1
@@ -153,42 +162,51 @@ func settle(ctx context.Context, quiet time.Duration, talks []*talk) {
 	}
 }
 
-// talkAll runs the talks at once, with the faults beside them, and waits until
-// they have settled.
-func talkAll(ctx context.Context, quiet time.Duration, fault func(context.Context) error, talks ...*talk) error {
+// talkAll runs the talks at once, with a fault beside them or none, and waits
+// until they have settled.
+func talkAll(ctx context.Context, quiet time.Duration, fault func(context.Context) error, talks map[int]*talk) error {
 	var wait sync.WaitGroup
-	errs := make([]error, len(talks)+1)
-	for i, t := range talks {
-		wait.Go(func() { errs[i] = t.run(ctx) })
+	errs := make(chan error, len(talks)+1)
+	for _, t := range talks {
+		wait.Go(func() { errs <- t.run(ctx) })
 	}
 	if fault != nil {
-		errs[len(talks)] = fault(ctx)
+		errs <- fault(ctx)
 	}
 	wait.Wait()
+	close(errs)
 	settle(ctx, quiet, talks)
-	return errors.Join(errs...)
-}
-
-// toXMPP is what mia says to xena through a relay, and toMatrix the other way.
-func (s *site) toXMPP(r *relay, count int, every time.Duration) *talk {
-	t := &talk{mark: "mx-" + rand.Text()[:8], count: count, every: every, ear: s.xena.ear}
-	t.say = func(ctx context.Context, text string) (int, error) { return 0, s.mia.say(ctx, r.room, text, text) }
-	t.burst = func(ctx context.Context, texts []string) error {
-		for _, text := range texts {
-			if err := s.mia.say(ctx, r.room, text, text); err != nil {
-				return err
-			}
-		}
-		return nil
+	var all error
+	for err := range errs {
+		all = errors.Join(all, err)
 	}
+	return all
+}
+
+// talk is what is said through a bridge in one direction: by mia to xena, or
+// by xena to mia.
+func (c *contest) talk(r *relay, direction int, s scenario) *talk {
+	t := &talk{mark: rand.Text()[:8], count: s.count, every: s.every}
+	if direction == toXMPP {
+		t.ear = c.xena.ear
+		t.say = func(ctx context.Context, text string) (int, error) { return 0, c.mia.say(ctx, r.room, text, text) }
+		t.burst = func(ctx context.Context, texts []string) error { return c.mia.sayAll(ctx, r.room, texts) }
+		return t
+	}
+	t.ear = c.mia.ear
+	t.say = func(ctx context.Context, text string) (int, error) { return c.xena.say(ctx, r.muc, text, text) }
+	t.burst = func(ctx context.Context, texts []string) error { return c.xena.sayAll(ctx, r.muc, texts) }
 	return t
 }
 
-func (s *site) toMatrix(r *relay, count int, every time.Duration) *talk {
-	t := &talk{mark: "xm-" + rand.Text()[:8], count: count, every: every, ear: s.mia.ear}
-	t.say = func(ctx context.Context, text string) (int, error) { return s.xena.say(ctx, r.muc, text, text) }
-	t.burst = func(ctx context.Context, texts []string) error { return s.xena.sayAll(ctx, r.muc, texts) }
-	return t
+// sayAll says one text after the other, as fast as the homeserver takes them.
+func (u *matrixUser) sayAll(ctx context.Context, room string, texts []string) error {
+	for _, text := range texts {
+		if err := u.say(ctx, room, text, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sayAll says everything at once, and returns when the room has reflected it.
