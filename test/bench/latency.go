@@ -58,7 +58,7 @@ func (l *leg) once(ctx context.Context) error {
 }
 
 // direct are the ways without Mailroom.
-type direct struct{ web, matrix, xmpp, mail *leg }
+type direct struct{ web, matrix, push, xmpp, mail *leg }
 
 // bridged is a way through Mailroom with the direct ways that it is made of.
 type bridged struct {
@@ -81,7 +81,7 @@ func (b *bench) latency(ctx context.Context) (s section, err error) {
 		return s, err
 	}
 	ways := site.bridged(d)
-	legs := []*leg{d.web, d.matrix, d.xmpp, d.mail}
+	legs := []*leg{d.web, d.matrix, d.push, d.xmpp, d.mail}
 	for _, w := range ways {
 		legs = append(legs, w.leg)
 	}
@@ -109,12 +109,13 @@ func inTurn(ctx context.Context, legs []*leg, samples int) error {
 	return nil
 }
 
-// direct makes the peers: two people in a room of the homeserver, two in a
-// room of the XMPP server, a bare page and a bare mail server.
+// direct makes the peers: two people and a bare appservice in a room of the
+// homeserver, two people in a room of the XMPP server, a bare page and a bare
+// mail server.
 func (s *site) direct(ctx context.Context) (d direct, err error) {
 	room, err := s.mia.createRoom(ctx, "direct")
 	if err == nil {
-		err = s.max.join(ctx, room)
+		err = errors.Join(s.max.join(ctx, room), s.pushed.join(ctx, s.stack.Dendrite.URL, room))
 	}
 	if err != nil {
 		return d, err
@@ -131,7 +132,8 @@ func (s *site) direct(ctx context.Context) (d direct, err error) {
 	mail, err := newMailer(s.mailbox.address, alice, "")
 	return direct{
 		web:    &leg{name: "bare page", say: page.say, ears: []*ear{page.ear}},
-		matrix: &leg{name: "Matrix→Matrix", say: s.max.sayIn(room), ears: []*ear{s.mia.ear}},
+		matrix: &leg{name: "Matrix→Matrix", say: s.max.sayIn(room), ears: []*ear{s.mia.ear, s.pushed.ear}},
+		push:   &leg{name: "Matrix→appservice", say: s.max.sayIn(room), ears: []*ear{s.pushed.ear, s.mia.ear}},
 		xmpp:   &leg{name: "XMPP→XMPP", say: s.xavi.sayIn(muc), ears: []*ear{s.xena.ear}},
 		mail: &leg{name: "SMTP accept", say: func(_ context.Context, text string) error {
 			return mail.send("Re: Thursday", text, "somebody@mailbox.test")
@@ -146,7 +148,7 @@ func (s *site) bridged(d direct) []bridged {
 	return []bridged{
 		{&leg{name: "web→web", say: s.wanda.say, ears: []*ear{page, matrix, xmpp}}, []*leg{d.web}},
 		{&leg{name: "web→Matrix", say: s.wanda.say, ears: []*ear{matrix, page, xmpp}}, []*leg{d.matrix}},
-		{&leg{name: "Matrix→XMPP", say: s.mia.sayIn(s.room), ears: []*ear{xmpp, page}}, []*leg{d.matrix, d.xmpp}},
+		{&leg{name: "Matrix→XMPP", say: s.mia.sayIn(s.room), ears: []*ear{xmpp, page}}, []*leg{d.push, d.xmpp}},
 		{&leg{name: "XMPP→Matrix", say: s.xena.sayIn(s.muc), ears: []*ear{matrix, page, xmpp}}, []*leg{d.xmpp, d.matrix}},
 		{&leg{name: "mail→web", say: func(_ context.Context, text string) error {
 			return s.alice.send("Re: Thursday", text, s.reply)
@@ -196,6 +198,6 @@ turn. The aim is 3 ms added.
 `
 
 var latencyNotes = []string{
-	"*direct*: what the servers concerned take without Mailroom, measured in turn with it. Matrix→Matrix is from one user's `PUT …/send` to another's `/sync` in a room of two; XMPP→XMPP is in a room of Prosody's own; the bare page is one insert synced to SQLite and server-sent events from net/http; SMTP accept is go-smtp that answers after fsync.",
+	"*direct*: what the servers concerned take without Mailroom, measured in turn with it. Matrix→Matrix is from one user's `PUT …/send` to another's `/sync`, and Matrix→appservice to a bare appservice in the same room that stores nothing; XMPP→XMPP is in a room of Prosody's own; the bare page is one insert synced to SQLite and server-sent events from net/http; SMTP accept is go-smtp that answers after fsync.",
 	"*added*: Mailroom's median less the sum of the direct ones.",
 }

@@ -16,6 +16,7 @@ type site struct {
 	stack    *stack
 	mailbox  *mailbox
 	mailroom *mailroom
+	pushed   *pushed
 	link     *proxy // between Mailroom and Prosody
 
 	mia, max   *matrixUser // max only talks
@@ -52,6 +53,9 @@ func (s *site) startServers(ctx context.Context) (err error) {
 	if s.mailroom, err = newMailroom(ctx, s.dir, s.mailbox.address); err != nil {
 		return err
 	}
+	if s.pushed, err = startPushed(s.dir); err != nil {
+		return err
+	}
 	people := make([]map[string]string, len(accounts))
 	for i, name := range accounts {
 		people[i] = map[string]string{"localpart": name, "password": password}
@@ -62,7 +66,7 @@ func (s *site) startServers(ctx context.Context) (err error) {
 	}
 	if s.stack, err = startStack(ctx, s.dir, map[string]any{
 		"dir": filepath.Join(s.dir, "peers"), "domain": domain, "accounts": people,
-		"dendrite": map[string]any{"enabled": true, "bin": dendrite, "registrations": []string{s.mailroom.registration}},
+		"dendrite": map[string]any{"enabled": true, "bin": dendrite, "registrations": []string{s.mailroom.registration, s.pushed.registration}},
 		"prosody": map[string]any{
 			"enabled": true, "components": []map[string]string{{"name": componentHost, "secret": componentSecret}},
 		},
@@ -160,6 +164,9 @@ func (s *site) close() error {
 	}
 	if s.stack != nil {
 		err = errors.Join(err, s.stack.stop())
+	}
+	if s.pushed != nil {
+		err = errors.Join(err, s.pushed.close())
 	}
 	if s.mailbox != nil {
 		err = errors.Join(err, s.mailbox.close())
