@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"mailroom/bridge"
 	"mailroom/config"
@@ -65,7 +66,7 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
 	if err != nil {
-		return err
+		return fmt.Errorf("data_dir: commands could not reach this server: %w. The folder's path may have 90 characters at most", err)
 	}
 	server := rpc.NewServer()
 	if err := server.RegisterName("Admin", &Admin{a.service}); err != nil {
@@ -75,11 +76,16 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	defer stop()
 	for {
 		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+			a.log.Error("a command could not reach this server", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
 			}
-			return err
+			continue
 		}
 		go server.ServeCodec(jsonrpc.NewServerCodec(conn))
 	}

@@ -55,12 +55,12 @@ func RunRegistration(load Load, out io.Writer) error {
 		return err
 	}
 	file := c.Matrix.Registration
-	// The homeserver, another user, must be able to read it.
-	if err := writeNew(file, text, 0o644); err != nil {
+	if err := writeNew(file, text, 0o640); err != nil {
 		return fmt.Errorf("%w, and the homeserver may know its tokens. Remove it first if you want new ones", err)
 	}
 	_, err = fmt.Fprintf(out, "%s is written. Name it in the homeserver's configuration (Synapse: app_service_config_files,\n"+
-		"Dendrite: app_service_api.config_files), and restart the homeserver.\n", file)
+		"Dendrite: app_service_api.config_files), and restart the homeserver. It has secrets in it: let only Mailroom\n"+
+		"and the homeserver read it (chgrp).\n", file)
 	return err
 }
 

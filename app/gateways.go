@@ -120,7 +120,7 @@ func (a *App) xmppConfig() xmpp.Config {
 		OnConnect: func() {
 			var ctx context.Context
 			ctx, detach = context.WithCancel(context.Background())
-			a.outbox.Attach(ctx, bridge.XMPP, a.gateways.xmpp)
+			a.outbox.AttachSole(ctx, bridge.XMPP, a.gateways.xmpp)
 		},
 		OnDisconnect: func() { detach() },
 	}

@@ -73,5 +73,17 @@ func makeKey(file string) (key []byte, source string, err error) {
 	if err == nil {
 		err = os.Rename(f.Name(), file)
 	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(file))
+	}
 	return key, file, err
+}
+
+// syncFolder makes a rename in it outlive a power failure.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -138,7 +138,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		defer close(greeted)
 		g.greet(ctx)
 	}()
+	finished := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
+		defer close(finished)
 		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		if err := server.Shutdown(deadline); err != nil {
@@ -148,6 +150,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer stopped()
 	err := server.Serve(g.listener)
 	if errors.Is(err, http.ErrServerClosed) {
+		<-finished // what is under way is still stored
 		<-greeted
 		return nil
 	}

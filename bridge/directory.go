@@ -59,10 +59,29 @@ func (d Directory) emailOf(a Address) Address {
 		if !ok {
 			continue
 		}
+		email := EmailAddress(line.Email)
 		if strings.HasPrefix(line.Email, "*@") {
-			return EmailAddress(local + line.Email[1:])
+			email = EmailAddress(local + line.Email[1:])
 		}
-		return EmailAddress(line.Email)
+		// A line for a whole domain does not count for an address that has a line
+		// of its own, which leads elsewhere.
+		if d.native(email, a.Network) == a {
+			return email
+		}
+	}
+	return Address{}
+}
+
+// native is where an email address leads on a network.
+func (d Directory) native(email Address, n Network) Address {
+	for _, line := range d {
+		pattern, address := line.Matrix, MatrixAddress
+		if n == XMPP {
+			pattern, address = line.XMPP, JID
+		}
+		if pattern != "" && matches(fold(line.Email), email.ID) {
+			return address(fill(pattern, email))
+		}
 	}
 	return Address{}
 }
@@ -111,9 +130,20 @@ type AllowList []string
 // Allows says if the address may start a session.
 func (l AllowList) Allows(a Address) bool {
 	for _, pattern := range l {
-		if matches(fold(pattern), a.String()) {
+		if network, id := splitPattern(fold(pattern)); network == a.Network && matches(id, a.ID) {
 			return true
 		}
 	}
 	return false
+}
+
+// splitPattern tells of which network's addresses a pattern is.
+func splitPattern(pattern string) (Network, string) {
+	if jid, ok := strings.CutPrefix(pattern, "xmpp:"); ok {
+		return XMPP, jid
+	}
+	if strings.HasPrefix(pattern, "@") {
+		return Matrix, pattern
+	}
+	return Mail, pattern
 }

@@ -238,7 +238,7 @@ func (s *Service) Letter(ctx context.Context, mail Mailing) (l Letter, ok bool, 
 		l.Tokens.Confirm = s.token(mail.Session, l.To.Grant.ID, l.To.Grant.Generation, RightConfirm, held.ID)
 	}
 	s.fillTokens(&l)
-	if l.Records, err = s.letterRecords(ctx, l); err != nil {
+	if l.Records, err = s.letterRecords(ctx, l); err != nil || mail.Kind == LetterMissed && len(l.Records) == 0 {
 		return l, false, err
 	}
 	err = s.thread(ctx, &l)
@@ -247,7 +247,11 @@ func (s *Service) Letter(ctx context.Context, mail Mailing) (l Letter, ok bool, 
 
 func (s *Service) stillDue(m Member, mail Mailing) bool {
 	switch {
-	case m.Grant.Revoked || m.NoMail || m.Email().IsZero():
+	case m.Grant.Revoked || m.Email().IsZero():
+		return false
+	case mail.Kind == LetterConfirm:
+		return true // a question about what is held, whatever else is not wanted
+	case m.NoMail:
 		return false
 	case mail.Kind == LetterMissed:
 		return m.ReadSeq < mail.To && m.State != Left

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -124,16 +125,20 @@ func (s *Service) Invite(ctx context.Context, session uuid.UUID, by Identity, in
 	return s.Room(ctx, session)
 }
 
-// renew gives revoked members a grant of the next generation.
+// renew invites members again who left, or whose grant was revoked: these get
+// one of the next generation, so that their old tokens stay dead.
 func (s *Service) renew(ctx context.Context, tx Tx, room *Room, invitees []Invitee) ([]Member, error) {
 	var renewed []Member
 	for _, i := range invitees {
 		m, ok := room.ByAddress(i.Address)
-		if !ok || m.State != Revoked {
+		if !ok || m.State != Revoked && m.State != Left {
 			continue
 		}
-		m.State, m.Grant.Revoked = Invited, false
-		m.Grant.Generation++
+		if m.Grant.Revoked {
+			m.Grant.Revoked = false
+			m.Grant.Generation++
+		}
+		m.State = Invited
 		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 			return nil, err
 		}
@@ -204,8 +209,16 @@ func (s *Service) setState(ctx context.Context, session uuid.UUID, by Identity, 
 	})
 }
 
+// onlyFrom says from which states a gateway may move an endpoint: news of an
+// invitation may come late, when its answer is here already.
+var onlyFrom = map[EndpointState][]EndpointState{
+	EndpointInvited: {EndpointMapped},
+	EndpointFailed:  {EndpointMapped, EndpointInvited},
+}
+
 // SetEndpoint notes how far a native endpoint has come; a waiting mail
-// invitation follows at once if no native one is left.
+// invitation follows at once if no native one is left. What comes too late
+// changes nothing.
 func (s *Service) SetEndpoint(ctx context.Context, session uuid.UUID, a Address, state EndpointState) error {
 	return s.change(ctx, session, func(tx Tx, room *Room) error {
 		m, ok := room.ByAddress(a)
@@ -213,7 +226,8 @@ func (s *Service) SetEndpoint(ctx context.Context, session uuid.UUID, a Address,
 			return errNoSession
 		}
 		for _, e := range m.Endpoints {
-			if e.Address == a && e.State == state {
+			from, bound := onlyFrom[state]
+			if e.Address == a && (e.State == state || bound && !slices.Contains(from, e.State)) {
 				return nil
 			}
 		}

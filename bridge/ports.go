@@ -27,7 +27,6 @@ type Store interface {
 type Reader interface {
 	GetSession(ctx context.Context, id uuid.UUID) (s Session, ok bool, err error)
 	ListSessions(ctx context.Context, a Address, limit int) ([]Session, error)
-	ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID, error)
 	// ListStartedBy lists the sessions that a mail with this Message-ID started.
 	ListStartedBy(ctx context.Context, messageID string) ([]uuid.UUID, error)
 	ListMembers(ctx context.Context, session uuid.UUID) ([]Member, error)
@@ -46,6 +45,8 @@ type Reader interface {
 	GetAccount(ctx context.Context, a Address) (hash string, ok bool, err error)
 
 	GetHeld(ctx context.Context, session, id uuid.UUID) (Held, bool, error)
+	// ListHeld lists what waits for a member's word, the oldest first.
+	ListHeld(ctx context.Context, session, member uuid.UUID) ([]Held, error)
 	IsConfirmed(ctx context.Context, session, grant uuid.UUID, sender Address) (bool, error)
 	ListMails(ctx context.Context, session, member uuid.UUID) ([]Mailing, error)
 }
@@ -64,6 +65,8 @@ type Tx interface {
 	// origin is known, nothing is written and the first record comes back,
 	// with repeat true.
 	Append(ctx context.Context, r Record) (stored Record, repeat bool, err error)
+	// GetOrigin finds the record of an origin.
+	GetOrigin(ctx context.Context, session uuid.UUID, o Origin) (Record, bool, error)
 	// AddReceived keeps a record as it was received.
 	AddReceived(ctx context.Context, session uuid.UUID, seq int64, raw []byte) error
 	// AddIntake binds the origin of a session's start to it; false if it is taken.

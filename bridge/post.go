@@ -2,6 +2,9 @@ package bridge
 
 import (
 	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -27,6 +30,15 @@ func (s *Service) Post(ctx context.Context, p PostRequest) (Record, error) {
 	var stored Record
 	err := s.change(ctx, p.Session, func(tx Tx, room *Room) error {
 		member, err := gate(room, p.By, ActWrite, s.now())
+		if err != nil || member.State != Joined {
+			// The same words once more are no new act: they change nothing, and are
+			// acknowledged even if new ones would be refused by now.
+			repeat, ok, lookup := s.repeated(ctx, tx, room, p)
+			if lookup != nil || ok {
+				stored = repeat
+				return lookup
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -39,14 +51,40 @@ func (s *Service) Post(ctx context.Context, p PostRequest) (Record, error) {
 	return stored, err
 }
 
+// repeated finds the record of a post that its own author sends again.
+func (s *Service) repeated(ctx context.Context, tx Tx, room *Room, p PostRequest) (Record, bool, error) {
+	author, ok := room.identify(p.By)
+	if !ok {
+		return Record{}, false, nil
+	}
+	r, ok, err := tx.GetOrigin(ctx, p.Session, p.Origin)
+	return r, ok && r.Member == author.ID, err
+}
+
 func (p PostRequest) check() error {
 	switch {
 	case p.Body == (Body{}):
 		return &Error{Invalid, "There is nothing in that message. Write something first."}
 	case len(p.Body.Text) > MaxBody || len(p.Body.HTML) > MaxBody:
 		return errTooLong
-	case p.Origin.ID == "" || len(p.Origin.ID) > MaxOrigin:
-		return &Error{Invalid, "The id of that message is missing or longer than " + itoa(MaxOrigin) + " bytes."}
+	}
+	return checkLabels(p.Origin, p.Lang)
+}
+
+// MaxLang is the longest language tag taken, in bytes (RFC 5646 §4.4.1).
+const MaxLang = 35
+
+// checkLabels refuses ids and language tags that some network or database
+// could not carry.
+func checkLabels(o Origin, lang string) error {
+	if o.ID == "" || len(o.ID) > MaxOrigin || !utf8.ValidString(o.ID) || strings.ContainsFunc(o.ID, unicode.IsControl) {
+		return &Error{Invalid, "The id of that message is missing, longer than " + itoa(MaxOrigin) + " bytes, or has control characters in it."}
+	}
+	for _, c := range lang {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-'
+		if !letter || len(lang) > MaxLang {
+			return &Error{Invalid, "The language of that message is no language tag. Write one like en or pt-BR, or leave it out."}
+		}
 	}
 	return nil
 }
@@ -110,6 +148,9 @@ func (m Member) endpointOf(by Identity) (Endpoint, bool) {
 // SetSubject changes the subject; only the initiator may.
 func (s *Service) SetSubject(ctx context.Context, session uuid.UUID, by Identity, subject string, o Origin) (Record, error) {
 	var stored Record
+	if err := checkLabels(o, ""); err != nil {
+		return stored, err
+	}
 	err := s.change(ctx, session, func(tx Tx, room *Room) error {
 		member, err := gate(room, by, ActSubject, s.now())
 		if err != nil {

@@ -104,6 +104,7 @@ type Lane struct {
 	Session     uuid.UUID
 	Destination Destination
 	Acked       int64 // everything up to this seq was accepted by the destination
+	Seen        int64 // the end of the log when the lane was last looked at
 	Owner       string
 	Fence       int64 // grows with each change of owner
 	NextTry     time.Time

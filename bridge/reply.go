@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -98,7 +99,11 @@ func (s *Service) Answered(ctx context.Context, by Identity, ids []string) (sess
 	return uuid.Nil, false, nil
 }
 
-// hold keeps the reply and queues the question to the owner, once per mail.
+// MaxHeld is how many replies of one member wait for a word at the most.
+const MaxHeld = 20
+
+// hold keeps the reply and queues the question to the owner: one for all that
+// comes from the same sender while it is unanswered. Errors: TooMany.
 func (s *Service) hold(ctx context.Context, h Holder, r MailReply) error {
 	if err := r.Post.check(); err != nil {
 		return err
@@ -112,8 +117,16 @@ func (s *Service) hold(ctx context.Context, h Holder, r MailReply) error {
 		if err != nil {
 			return err
 		}
+		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
+		if err != nil {
+			return err
+		}
+		if len(waiting) >= MaxHeld {
+			return &Error{TooMany, "Too many replies to this address wait until its owner has confirmed them. Please wait, or write to the owner in another way."}
+		}
 		added, err := tx.AddHeld(ctx, held, r.Post.Origin)
-		if err != nil || !added {
+		asked := slices.ContainsFunc(waiting, func(w Held) bool { return w.Sender == held.Sender })
+		if err != nil || !added || asked {
 			return err
 		}
 		if err := s.addToken(ctx, tx, h.Session, m, RightConfirm, held.ID); err != nil {
@@ -140,14 +153,14 @@ func (s *Service) HeldReply(ctx context.Context, confirmToken string) (Held, err
 	return held, err
 }
 
-// ConfirmHeld posts a held reply in its owner's name; later replies of the
-// same sender to the same address are posted at once. Saying it twice posts once.
+// ConfirmHeld posts what is held of one sender in the owner's name, in order;
+// later replies of that sender are posted at once. Saying it twice posts once.
 func (s *Service) ConfirmHeld(ctx context.Context, confirmToken string) (Record, error) {
-	h, held, err := s.waiting(ctx, confirmToken)
+	h, asked, err := s.waiting(ctx, confirmToken)
 	if err != nil {
 		return Record{}, err
 	}
-	var stored Record
+	var last Record
 	by := Identity{Via: Mail, Grant: h.Grant}
 	err = s.change(ctx, h.Session, func(tx Tx, room *Room) error {
 		m, err := gate(room, by, ActWrite, s.now())
@@ -157,26 +170,47 @@ func (s *Service) ConfirmHeld(ctx context.Context, confirmToken string) (Record,
 		if err := s.respond(ctx, tx, room, &m, by); err != nil {
 			return err
 		}
-		p := PostRequest{Session: h.Session, By: by, Body: held.Body, Lang: held.Lang, Origin: held.Origin, Received: held.Received}
-		if stored, err = s.say(ctx, tx, room, m, p); err != nil {
+		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
+		if err != nil {
 			return err
 		}
-		if err := tx.SetHeld(ctx, h.Session, held.ID, HeldPosted); err != nil {
-			return err
+		for _, held := range append(waiting, asked) {
+			if held.Sender != asked.Sender {
+				continue
+			}
+			if last, err = s.release(ctx, tx, room, m, by, held); err != nil {
+				return err
+			}
 		}
-		return tx.AddConfirmed(ctx, h.Session, h.Grant, held.Sender)
+		return tx.AddConfirmed(ctx, h.Session, h.Grant, asked.Sender)
 	})
-	return stored, err
+	return last, err
 }
 
-// RefuseHeld throws a held reply away.
+// release posts one held reply; one that was posted before stays as it is.
+func (s *Service) release(ctx context.Context, tx Tx, room *Room, m Member, by Identity, held Held) (Record, error) {
+	p := PostRequest{Session: held.Session, By: by, Body: held.Body, Lang: held.Lang, Origin: held.Origin, Received: held.Received}
+	r, err := s.say(ctx, tx, room, m, p)
+	if err != nil {
+		return r, err
+	}
+	return r, tx.SetHeld(ctx, held.Session, held.ID, HeldPosted)
+}
+
+// RefuseHeld throws away what is held of one sender.
 func (s *Service) RefuseHeld(ctx context.Context, confirmToken string) error {
 	h, held, err := s.waiting(ctx, confirmToken)
 	if err != nil {
 		return err
 	}
-	return s.store.Write(ctx, h.Session, func(tx Tx) error {
-		return tx.SetHeld(ctx, h.Session, held.ID, HeldRefused)
+	return s.within(ctx, h.Session, func(tx Tx, _ *Room) error {
+		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
+		for _, w := range waiting {
+			if err == nil && w.Sender == held.Sender {
+				err = tx.SetHeld(ctx, h.Session, w.ID, HeldRefused)
+			}
+		}
+		return err
 	})
 }
 

@@ -48,10 +48,24 @@ func TestTheAllowListKnowsEachNetwork(t *testing.T) {
 	l := AllowList{"*@example.org", "@*:example.org", "xmpp:*@example.org"}
 	for a, want := range map[Address]bool{
 		{Mail, "a@example.org"}: true, {Mail, "a@sub.example.org"}: false, {Mail, "@example.org"}: false,
-		{Matrix, "@a:example.org"}: true, {Matrix, "@a:evil.test"}: false, {XMPP, "a@example.org"}: true, {XMPP, "a@evil.test"}: false,
+		{XMPP, "@example.org"}: false, {Matrix, "@a:example.org"}: true, {Matrix, "@a:evil.test"}: false, {XMPP, "a@example.org"}: true, {XMPP, "a@evil.test"}: false,
 	} {
 		require.Equal(t, want, l.Allows(a), a)
 	}
+}
+
+func TestAnEmailPatternAdmitsNoJID(t *testing.T) {
+	require.False(t, AllowList{"*@example.org"}.Allows(JID("a@example.org")))
+	require.False(t, AllowList{"xmpp:*@example.org"}.Allows(EmailAddress("a@example.org")))
+}
+
+func TestALineForADomainDoesNotOverrideSomebodysOwn(t *testing.T) {
+	d := Directory{
+		{Email: "bob@example.org", Matrix: "@robert:example.org"},
+		{Email: "*@example.org", Matrix: "@{localpart}:example.org"},
+	}
+	require.Equal(t, []Address{{Matrix, "@bob:example.org"}}, d.Addresses(MatrixAddress("@bob:example.org")), "@bob is not the Bob of the table")
+	require.Equal(t, []Address{{Matrix, "@robert:example.org"}, {Mail, "bob@example.org"}}, d.Addresses(MatrixAddress("@robert:example.org")))
 }
 
 func TestEqualNamesAreToldApartByNumber(t *testing.T) {

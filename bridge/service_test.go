@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -291,5 +292,117 @@ func TestAnAnswerToAllFindsItsSession(t *testing.T) {
 		_, ok, err = s.Answered(ctx, by(bob), []string{""})
 		require.NoError(t, err)
 		require.False(t, ok)
+	})
+}
+
+func TestARepeatIsNoNewAct(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		room := start(t, s, "<1@x>")
+		id := room.Session.ID
+		said, err := post(s, id, by(bob), "once")
+		require.NoError(t, err)
+		again := func() {
+			t.Helper()
+			r, err := post(s, id, by(bob), "once")
+			require.NoError(t, err)
+			require.Equal(t, said.Seq, r.Seq)
+		}
+		require.NoError(t, s.Leave(ctx, id, by(bob)))
+		before := kinds(t, s, id)
+		again()
+		require.Equal(t, before, kinds(t, s, id), "who has left does not come back by a repeat")
+		require.NoError(t, s.Close(ctx, id, by(alice)))
+		again()
+		member, _ := room.ByAddress(bob)
+		require.NoError(t, s.Revoke(ctx, id, by(alice), member.ID))
+		again()
+		_, err = s.Post(ctx, bridge.PostRequest{Session: id, By: by(carol), Body: bridge.Body{Text: "once"}, Origin: said.Origin})
+		require.Equal(t, bridge.Closed, bridge.CodeOf(err), "somebody else's origin is no repeat")
+	})
+}
+
+func TestLateNewsOfAnInvitationChangesNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := start(t, s, "<1@x>").Session.ID
+		matrix := bridge.MatrixAddress("@carol:example.org")
+		_, _, err := s.Join(ctx, id, bridge.Identity{Via: bridge.Matrix, Address: matrix})
+		require.NoError(t, err)
+		require.NoError(t, s.SetEndpoint(ctx, id, matrix, bridge.EndpointInvited))
+		require.NoError(t, s.SetEndpoint(ctx, id, matrix, bridge.EndpointFailed))
+		room, err := s.Room(ctx, id)
+		require.NoError(t, err)
+		member, _ := room.ByAddress(carol)
+		require.True(t, member.JoinedBy(bridge.Matrix))
+	})
+}
+
+func TestWhoLeftCanBeInvitedAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := start(t, s, "<1@x>").Session.ID
+		_, _, err := s.Join(ctx, id, by(bob))
+		require.NoError(t, err)
+		require.NoError(t, s.Leave(ctx, id, by(bob)))
+		room, err := s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: bob}})
+		require.NoError(t, err)
+		member, _ := room.ByAddress(bob)
+		require.Equal(t, bridge.Invited, member.State)
+		require.Zero(t, member.Grant.Generation, "the links in earlier mails still open it")
+	})
+}
+
+func TestLabelsThatANetworkCannotCarryAreRefused(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := start(t, s, "<1@x>").Session.ID
+		for _, p := range []bridge.PostRequest{
+			{Lang: "e\x00n"}, {Lang: strings.Repeat("a", bridge.MaxLang+1)}, {Lang: "<x>"},
+			{Origin: bridge.Origin{ID: "a\x00"}}, {Origin: bridge.Origin{ID: "\xff"}}, {Origin: bridge.Origin{ID: strings.Repeat("a", bridge.MaxOrigin+1)}},
+		} {
+			p.Session, p.By, p.Body.Text = id, by(alice), "x"
+			if p.Origin.ID == "" {
+				p.Origin = bridge.Origin{Network: bridge.Web, ID: "ok"}
+			}
+			_, err := s.Post(ctx, p)
+			require.Equal(t, bridge.Invalid, bridge.CodeOf(err))
+		}
+	})
+}
+
+func TestHeldRepliesAreBoundAndAskedAboutOnceForEachSender(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		room := start(t, s, "<1@x>")
+		id := room.Session.ID
+		m, _ := room.ByAddress(bob)
+		token, err := s.Token(ctx, id, m.ID, bridge.RightReply)
+		require.NoError(t, err)
+		unsubscribe, err := s.Token(ctx, id, m.ID, bridge.RightUnsubscribe)
+		require.NoError(t, err)
+		require.NoError(t, s.Unsubscribe(ctx, unsubscribe))
+		reply := func(sender, origin string) error {
+			_, err := s.ReplyByMail(ctx, bridge.MailReply{Token: token, Sender: bridge.EmailAddress(sender), Post: bridge.PostRequest{
+				Body: bridge.Body{Text: origin}, Origin: bridge.Origin{Network: bridge.Mail, ID: origin}}})
+			return err
+		}
+		for i := range bridge.MaxHeld {
+			require.NoError(t, reply("bob@home.test", fmt.Sprint("held ", i)))
+		}
+		require.Equal(t, bridge.TooMany, bridge.CodeOf(reply("bob@home.test", "one too many")))
+		mails, err := db.ListMails(ctx, id, m.ID)
+		require.NoError(t, err)
+		require.Len(t, mails, 1)
+		letter, due, err := s.Letter(ctx, mails[0])
+		require.NoError(t, err)
+		require.True(t, due, "who wants no mails is asked all the same: the reply was accepted")
+		_, err = s.ConfirmHeld(ctx, letter.Tokens.Confirm)
+		require.NoError(t, err)
+		records, err := s.Log(ctx, id, 0, 100)
+		require.NoError(t, err)
+		var texts []string
+		for _, r := range records {
+			if r.Kind == bridge.KindMessage && r.Member == m.ID {
+				texts = append(texts, r.Body.Text)
+			}
+		}
+		require.Len(t, texts, bridge.MaxHeld)
+		require.Equal(t, "held 0", texts[0])
 	})
 }

@@ -35,6 +35,13 @@ type Session struct {
 	MessageID string
 }
 
+// Change says how far a session has come, for nodes that missed a hint.
+type Change struct {
+	Session    uuid.UUID
+	Head       int64
+	ACLVersion int64
+}
+
 // Role is what a member is in a session.
 type Role string
 

@@ -83,6 +83,9 @@ func (s *Service) draft(id uuid.UUID, r StartRequest) (*Room, error) {
 	if len(r.Body.Text) > MaxBody || len(r.Body.HTML) > MaxBody {
 		return nil, errTooLong
 	}
+	if err := checkLabels(r.Origin, r.Lang); err != nil {
+		return nil, err
+	}
 	room := &Room{Session: Session{ID: id, Subject: r.Subject, State: Open, Lang: r.Lang, CreatedAt: s.now(), MessageID: r.MessageID}}
 	initiator := s.newMember(room, Invitee{r.By.Address, r.By.Name})
 	initiator.Role, initiator.State, initiator.Lang = Initiator, Joined, r.Lang
@@ -227,8 +230,18 @@ func (s *Service) person(ctx context.Context, tx Tx, m Member, by Identity) (uui
 		case m.Address:
 			how = "invited"
 		}
-		if _, err := tx.AddAddress(ctx, person, e.Address, how, s.now()); err != nil {
+		added, err := tx.AddAddress(ctx, person, e.Address, how, s.now())
+		if err != nil {
 			return uuid.Nil, err
+		}
+		if added {
+			continue
+		}
+		// Somebody has it: the person found above, or one made at this moment.
+		if known, ok, err := tx.GetPerson(ctx, e.Address); err != nil {
+			return uuid.Nil, err
+		} else if ok && e.Address == m.Address {
+			person = known
 		}
 	}
 	return person, nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -161,10 +162,10 @@ func Load(file string) (Config, error) {
 	if err := env.ParseWithOptions(&c, env.Options{Prefix: "MAILROOM_"}); err != nil {
 		return c, fmt.Errorf("environment: %w", err)
 	}
+	c.resolvePaths(filepath.Dir(file))
 	if err := c.readSecrets(); err != nil {
 		return c, err
 	}
-	c.resolvePaths(filepath.Dir(file))
 	return c, c.check()
 }
 
@@ -193,12 +194,16 @@ func (c *Config) readSecrets() error {
 
 // resolvePaths makes relative paths count from the configuration's folder.
 func (c *Config) resolvePaths(dir string) {
-	for _, p := range []*string{&c.DataDir, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Mail.DKIM.KeyFile, &c.Matrix.Registration} {
+	for _, p := range []*string{
+		&c.DataDir, &c.TLS.CertFile, &c.TLS.KeyFile, &c.Mail.DKIM.KeyFile, &c.Matrix.Registration,
+		&c.DatabaseFile, &c.Node.SecretFile, &c.Mail.SmarthostFile, &c.XMPP.SecretFile,
+	} {
 		*p = under(dir, *p)
 	}
-	const sqlite = "sqlite:"
-	if len(c.Database) > len(sqlite) && c.Database[:len(sqlite)] == sqlite {
-		c.Database = sqlite + under(dir, c.Database[len(sqlite):])
+	for scheme, p := range map[string]*string{"sqlite:": &c.Database, "unix:": &c.Mail.LMTPListen} {
+		if path, ok := strings.CutPrefix(*p, scheme); ok {
+			*p = scheme + under(dir, path)
+		}
 	}
 }
 

@@ -190,6 +190,7 @@ create table lane (
     destination text not null,
     network     text not null,
     acked       bigint not null,
+    seen        bigint not null,
     owner       text not null,
     fence       bigint not null,
     next_try    bigint not null,
@@ -198,6 +199,7 @@ create table lane (
 );
 create index lane_next_try on lane (next_try) where next_try > 0;
 create index lane_owner on lane (owner);
+create index lane_network on lane (network);
 
 create table mail (
     session_id text not null references session (id),

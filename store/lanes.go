@@ -9,12 +9,13 @@ import (
 	"github.com/google/uuid"
 )
 
-const laneColumns = `session_id, destination, acked, owner, fence, next_try, attempts`
+const laneColumns = `session_id, destination, acked, seen, owner, fence, next_try, attempts`
 
 type laneRow struct {
 	Session     ID     `db:"session_id"`
 	Destination string `db:"destination"`
 	Acked       int64  `db:"acked"`
+	Seen        int64  `db:"seen"`
 	Owner       string `db:"owner"`
 	Fence       int64  `db:"fence"`
 	NextTry     int64  `db:"next_try"`
@@ -23,14 +24,14 @@ type laneRow struct {
 
 func (r laneRow) lane() bridge.Lane {
 	return bridge.Lane{
-		Session: uuid.UUID(r.Session), Destination: bridge.Destination(r.Destination), Acked: r.Acked,
+		Session: uuid.UUID(r.Session), Destination: bridge.Destination(r.Destination), Acked: r.Acked, Seen: r.Seen,
 		Owner: r.Owner, Fence: r.Fence, NextTry: moment(r.NextTry), Attempts: r.Attempts,
 	}
 }
 
 func (t *tx) AddLane(_ context.Context, session uuid.UUID, d bridge.Destination, after int64) error {
-	_, err := t.exec(`insert into lane (session_id, destination, network, acked, owner, fence, next_try, attempts)
-		values (?, ?, ?, ?, '', 0, 0, 0) on conflict do nothing`, text(session), string(d), string(d.Network()), after)
+	_, err := t.exec(`insert into lane (session_id, destination, network, acked, seen, owner, fence, next_try, attempts)
+		values (?, ?, ?, ?, ?, '', 0, 0, 0) on conflict do nothing`, text(session), string(d), string(d.Network()), after, after)
 	return err
 }
 
@@ -42,7 +43,8 @@ func (q *queries) GetLane(ctx context.Context, session uuid.UUID, d bridge.Desti
 
 func (q *queries) ListLanes(ctx context.Context, session uuid.UUID) ([]bridge.Lane, error) {
 	var rows []laneRow
-	err := q.list(ctx, &rows, `select `+laneColumns+` from lane where session_id = ?`, text(session))
+	err := q.list(ctx, &rows, `select `+laneColumns+` from lane where session_id = ?
+		and acked < (select head from session where id = ?)`, text(session), text(session))
 	lanes := make([]bridge.Lane, len(rows))
 	for i, r := range rows {
 		lanes[i] = r.lane()
@@ -51,7 +53,8 @@ func (q *queries) ListLanes(ctx context.Context, session uuid.UUID) ([]bridge.La
 }
 
 func (q *queries) ListBehind(ctx context.Context, n bridge.Network) ([]uuid.UUID, error) {
-	return q.ids(ctx, `select distinct l.session_id from lane l join session s on s.id = l.session_id where l.network = ? and l.acked < s.head`, string(n))
+	return q.ids(ctx, `select distinct l.session_id from lane l join session s on s.id = l.session_id 
+		where l.network = ? and l.acked < s.head and (l.seen < s.head or l.attempts > 0)`, string(n))
 }
 
 func (q *queries) ListDue(ctx context.Context, now time.Time) ([]uuid.UUID, error) {
@@ -84,8 +87,8 @@ func (s *Store) ClaimLane(ctx context.Context, l bridge.Lane, owner string) (cla
 
 func (s *Store) SetLane(ctx context.Context, l bridge.Lane) error {
 	return s.write(ctx, l.Session, func(t *tx) error {
-		n, err := t.exec(`update lane set acked = ?, next_try = ?, attempts = ? where session_id = ? and destination = ? and fence = ?`,
-			l.Acked, micros(l.NextTry), l.Attempts, text(l.Session), string(l.Destination), l.Fence)
+		n, err := t.exec(`update lane set acked = ?, seen = ?, next_try = ?, attempts = ? where session_id = ? and destination = ? and fence = ?`,
+			l.Acked, l.Seen, micros(l.NextTry), l.Attempts, text(l.Session), string(l.Destination), l.Fence)
 		if err == nil && n == 0 {
 			return bridge.ErrFenced
 		}
@@ -119,6 +122,14 @@ func (s *Store) ReleaseLease(ctx context.Context, name, owner string) error {
 	})
 }
 
+// TakeLanes implements outbox.Queue.
+func (s *Store) TakeLanes(ctx context.Context, n bridge.Network, owner string) error {
+	return s.write(ctx, uuid.Nil, func(t *tx) error {
+		_, err := t.exec(`update lane set owner = '', fence = fence + 1 where network = ? and owner <> '' and owner <> ?`, string(n), owner)
+		return err
+	})
+}
+
 // FreeDead implements outbox.Queue.
 func (s *Store) FreeDead(ctx context.Context) (freed bool, err error) {
 	var dead []string
@@ -129,19 +140,24 @@ func (s *Store) FreeDead(ctx context.Context) (freed bool, err error) {
 	err = s.write(ctx, uuid.Nil, func(t *tx) error {
 		freed = false
 		for _, owner := range dead {
-			n, err := t.exec(`update lane set owner = '', fence = fence + 1 where owner = ?`, owner)
+			n, err := t.freeDead(owner)
 			if err != nil {
 				return err
 			}
 			freed = freed || n > 0
-			// One that has come back meanwhile keeps its lease, and claims anew.
-			if _, err := t.exec(`delete from lease where name = 'node:' || ? and expires_at <= `+t.engine.now, owner); err != nil {
-				return err
-			}
 		}
 		return nil
 	})
 	return freed, err
+}
+
+// freeDead frees the lanes of one node, unless it has come back meanwhile.
+func (t *tx) freeDead(owner string) (lanes int64, err error) {
+	gone, err := t.exec(`delete from lease where name = 'node:' || ? and expires_at <= `+t.engine.now, owner)
+	if err != nil || gone == 0 {
+		return 0, err
+	}
+	return t.exec(`update lane set owner = '', fence = fence + 1 where owner = ?`, owner)
 }
 
 // FreeLeases ends all leases: for the one owner of a SQLite file, who knows

@@ -110,23 +110,42 @@ type heldRow struct {
 	Raw     string `db:"raw"`
 }
 
-func (q *queries) GetHeld(ctx context.Context, session, id uuid.UUID) (bridge.Held, bool, error) {
-	var r heldRow
-	ok, err := q.get(ctx, &r, `select session_id, id, member_id, sender, at, lang, text, html, network, origin_id, state, raw
-		from held where session_id = ? and id = ?`, text(session), text(id))
-	if err != nil || !ok {
-		return bridge.Held{}, false, err
-	}
+const heldColumns = `session_id, id, member_id, sender, at, lang, text, html, network, origin_id, state, raw`
+
+func (r heldRow) held() (bridge.Held, error) {
 	raw, err := decodeRaw(r.Raw)
 	return bridge.Held{
 		Session: uuid.UUID(r.Session), ID: uuid.UUID(r.ID), Member: uuid.UUID(r.Member), Sender: bridge.EmailAddress(r.Sender),
 		At: moment(r.At), Lang: r.Lang, Body: bridge.Body{Text: r.Text, HTML: r.HTML},
 		Origin: bridge.Origin{Network: bridge.Network(r.Network), ID: r.Origin}, State: bridge.HeldState(r.State), Received: raw,
-	}, true, err
+	}, err
+}
+
+func (q *queries) GetHeld(ctx context.Context, session, id uuid.UUID) (bridge.Held, bool, error) {
+	var r heldRow
+	ok, err := q.get(ctx, &r, `select `+heldColumns+` from held where session_id = ? and id = ?`, text(session), text(id))
+	if err != nil || !ok {
+		return bridge.Held{}, false, err
+	}
+	held, err := r.held()
+	return held, true, err
+}
+
+func (q *queries) ListHeld(ctx context.Context, session, member uuid.UUID) ([]bridge.Held, error) {
+	var rows []heldRow
+	err := q.list(ctx, &rows, `select `+heldColumns+` from held where session_id = ? and member_id = ? and state = ? order by id`,
+		text(session), text(member), string(bridge.HeldWaiting))
+	held := make([]bridge.Held, len(rows))
+	for i, r := range rows {
+		if held[i], err = r.held(); err != nil {
+			return nil, err
+		}
+	}
+	return held, err
 }
 
 func (t *tx) AddHeld(_ context.Context, h bridge.Held, o bridge.Origin) (bool, error) {
-	n, err := t.exec(`insert into held (session_id, id, member_id, sender, at, lang, text, html, network, origin_id, state, raw)
+	n, err := t.exec(`insert into held (`+heldColumns+`)
 		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
 		text(h.Session), text(h.ID), text(h.Member), h.Sender.ID, micros(h.At), h.Lang, h.Body.Text, h.Body.HTML,
 		string(o.Network), o.ID, string(h.State), encodeRaw(h.Received))

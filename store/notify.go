@@ -103,8 +103,16 @@ func (s *Store) Listen(ctx context.Context, publish func(uuid.UUID)) error {
 		}
 	})
 	defer listener.Close()
-	if err := listener.Listen(channel); err != nil {
-		return err
+	// Listen waits for a connection, however long that takes.
+	listening := make(chan error, 1)
+	go func() { listening <- listener.Listen(channel) }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-listening:
+		if err != nil {
+			return err
+		}
 	}
 	for {
 		select {

@@ -8,17 +8,49 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
 const (
-	postgresWriters = 4
+	postgresWriters = 5 // one of them for what belongs to no session, leases above all
 	postgresReaders = 8
 )
 
+// patience is how long PostgreSQL lets our connections wait and be silent: a
+// node that was cut off in the middle of a transaction must not keep its locks
+// until TCP gives up. Times in milliseconds, keepalives in seconds.
+var patience = map[string]string{
+	"idle_in_transaction_session_timeout": "5000",
+	"lock_timeout":                        "10000",
+	"tcp_keepalives_idle":                 "5",
+	"tcp_keepalives_interval":             "2",
+	"tcp_keepalives_count":                "3",
+	"connect_timeout":                     "5",
+}
+
+func withPatience(dsn string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", errors.New("database: this is no address like postgres://user:password@host/name")
+	}
+	q := u.Query()
+	for key, value := range patience {
+		if !q.Has(key) {
+			q.Set(key, value)
+		}
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
 func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*Store, error) {
+	dsn, err := withPatience(dsn)
+	if err != nil {
+		return nil, err
+	}
 	open := func() (*sqlx.DB, error) {
 		db, err := sqlx.Open("postgres", dsn)
 		if err != nil {
@@ -57,12 +89,12 @@ func postgresCode(err error) pq.ErrorCode {
 	return ""
 }
 
-// postgresRetry: deadlock, serialization failure, a server that is going down
-// or coming up, or a connection that broke. After a commit whose answer was
+// postgresRetry: deadlock, serialization failure, a lock that was not to be had
+// in time, a server that is going down or coming up, or a connection that broke. After a commit whose answer was
 // lost the repeat finds its own origin and writes nothing twice.
 func postgresRetry(err error) bool {
 	switch postgresCode(err) {
-	case "40P01", "40001", "57P01", "57P02", "57P03":
+	case "40P01", "40001", "55P03", "57014", "25P03", "57P01", "57P02", "57P03":
 		return true
 	}
 	var network net.Error

@@ -125,15 +125,20 @@ func (t *tx) Append(ctx context.Context, r bridge.Record) (bridge.Record, bool, 
 }
 
 func (t *tx) byOrigin(ctx context.Context, r bridge.Record) (bridge.Record, error) {
+	first, ok, err := t.GetOrigin(ctx, r.Session, r.Origin)
+	if err == nil && !ok {
+		err = fmt.Errorf("the record of origin %s %q is gone", r.Origin.Network, r.Origin.ID)
+	}
+	return first, err
+}
+
+func (t *tx) GetOrigin(ctx context.Context, session uuid.UUID, o bridge.Origin) (bridge.Record, bool, error) {
 	records, err := t.records(ctx, `select `+recordColumns+` from record where session_id = ? and network = ? and origin_id = ?`,
-		text(r.Session), string(r.Origin.Network), r.Origin.ID)
-	if err != nil {
-		return r, err
+		text(session), string(o.Network), o.ID)
+	if err != nil || len(records) == 0 {
+		return bridge.Record{}, false, err
 	}
-	if len(records) != 1 {
-		return r, fmt.Errorf("the record of origin %s %q is gone", r.Origin.Network, r.Origin.ID)
-	}
-	return records[0], nil
+	return records[0], true, nil
 }
 
 func (t *tx) AddReceived(_ context.Context, session uuid.UUID, seq int64, raw []byte) error {

@@ -49,8 +49,15 @@ func (q *queries) ListSessions(ctx context.Context, a bridge.Address, limit int)
 	return sessions, err
 }
 
-func (q *queries) ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID, error) {
-	return q.ids(ctx, `select id from session where changed_at > ?`, micros(since))
+// ListChanged implements outbox.Queue.
+func (q *queries) ListChanged(ctx context.Context, since time.Time) ([]bridge.Change, error) {
+	var rows []sessionRow
+	err := q.list(ctx, &rows, `select id, head, acl_version from session where changed_at > ?`, micros(since))
+	changes := make([]bridge.Change, len(rows))
+	for i, r := range rows {
+		changes[i] = bridge.Change{Session: uuid.UUID(r.ID), Head: r.Head, ACLVersion: r.ACLVersion}
+	}
+	return changes, err
 }
 
 func (q *queries) ListStartedBy(ctx context.Context, messageID string) ([]uuid.UUID, error) {

@@ -76,8 +76,17 @@ func (s *Store) Write(ctx context.Context, session uuid.UUID, fn func(bridge.Tx)
 }
 
 func (s *Store) write(ctx context.Context, session uuid.UUID, fn func(*tx) error) error {
-	w := s.writers[int(session[0])%len(s.writers)]
-	return w.do(ctx, session, fn)
+	return s.writer(session).do(ctx, session, fn)
+}
+
+// writer is the one of a session. What belongs to none has the last writer,
+// alone if there are several: leases must not wait behind a session.
+func (s *Store) writer(session uuid.UUID) *writer {
+	last := len(s.writers) - 1
+	if session == uuid.Nil || last == 0 {
+		return s.writers[last]
+	}
+	return s.writers[int(session[0])%last]
 }
 
 // Announce implements bridge.Store.

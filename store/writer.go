@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +24,8 @@ const (
 	// maxTries is how often a transaction is run that the database undid for
 	// its own reasons: a deadlock, a lost connection.
 	maxTries = 5
+	// maxTransaction is how long one transaction may take.
+	maxTransaction = 30 * time.Second
 )
 
 // writer runs writes on one connection, all that wait in one transaction.
@@ -144,7 +148,10 @@ func (w *writer) commit(batch []*op) {
 var errUndone = errors.New("a write failed after it had written")
 
 func (w *writer) attempt(batch []*op, savepoints bool) error {
-	ctx := context.Background()
+	// No caller's context, since a batch is many callers'; but no database may
+	// hold us for ever.
+	ctx, cancel := context.WithTimeout(context.Background(), maxTransaction)
+	defer cancel()
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
@@ -159,7 +166,7 @@ func (w *writer) attempt(batch []*op, savepoints bool) error {
 		}
 	}
 	if err != nil {
-		if undo := t.run("rollback"); undo != nil {
+		if ctx.Err() != nil || t.run("rollback") != nil {
 			w.drop()
 		}
 	}
@@ -203,7 +210,11 @@ func (w *writer) drop() {
 	for _, stmt := range w.cache.prepared {
 		stmt.Close() // the connection goes with it: nothing to do about an error
 	}
-	if err := w.conn.Close(); err != nil {
+	// Close alone would give the connection back to the pool, broken as it may be.
+	if err := w.conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) {
+		w.log.Debug("store: dropping a connection", "error", err)
+	}
+	if err := w.conn.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
 		w.log.Debug("store: closing a connection", "error", err)
 	}
 	w.conn, w.cache = nil, nil

@@ -22,10 +22,12 @@ const (
 	// FirstRetry and LastRetry bound the pause after a failure; it doubles
 	// from one to the other, with 20 % jitter.
 	FirstRetry = time.Second
-	LastRetry  = 30 * time.Second
+	LastRetry  = 10 * time.Second
 	// fresh is how long after a peer has come back the pauses of its lanes
 	// do not count.
 	fresh = 2 * Poll
+	// sweepEvery is how many polls there are to a look at all lanes.
+	sweepEvery = 30
 	// Parallel is how many lanes of one network are drained at once.
 	Parallel = 64
 )
@@ -46,17 +48,28 @@ type Outbox struct {
 	// slow has the sessions whose mail lanes are looked at with the next poll:
 	// a mail is no matter of milliseconds, and a burst costs one look.
 	slow map[uuid.UUID]bool
+	// failed has the sessions that could not be looked at: the next poll tries again.
+	failed map[uuid.UUID]bool
 }
 
+// attached is a transport and what flows through it. free and queue are guarded
+// by Outbox.mu.
 type attached struct {
 	Transport
-	ctx    context.Context
-	places chan struct{}
-	since  atomic.Int64 // when the peer was last known to have come back, Unix ns
+	network bridge.Network
+	ctx     context.Context
+	sole    bool
+	unready atomic.Bool // its lanes could not be listed yet
+	free    int         // places for more lanes
+	queue   []key
+	since   atomic.Int64 // when the peer was last known to have come back, Unix ns
 }
 
 // back notes that the peer can be reached (again).
 func (a *attached) back() { a.since.Store(time.Now().UnixNano()) }
+
+// lost notes that the peer has failed: pauses count again.
+func (a *attached) lost() { a.since.Store(0) }
 
 func (a *attached) isFresh() bool { return time.Now().UnixNano()-a.since.Load() < int64(fresh) }
 
@@ -74,27 +87,51 @@ func New(queue Queue, log Log, owner string, logger *slog.Logger) *Outbox {
 		hints:      make(chan struct{}, 1),
 		hinted:     make(map[uuid.UUID]bool),
 		slow:       make(map[uuid.UUID]bool),
+		failed:     make(map[uuid.UUID]bool),
 	}
 }
 
 // Attach lets the lanes of a network flow through a transport until ctx ends.
-// A gateway that only one node may serve is attached while its lease is held.
 func (o *Outbox) Attach(ctx context.Context, n bridge.Network, t Transport) {
-	o.mu.Lock()
-	a := &attached{Transport: t, ctx: ctx, places: make(chan struct{}, Parallel)}
-	a.back()
-	o.transports[n] = a
-	o.mu.Unlock()
-	context.AfterFunc(ctx, func() { o.detach(n, a) })
-	o.wakeBehind(ctx, n)
+	o.attach(&attached{Transport: t, network: n, ctx: ctx})
 }
 
-func (o *Outbox) detach(n bridge.Network, a *attached) {
+// AttachSole is Attach for a gateway that one node serves for all, while it
+// holds the gateway's lease: every lane of the network becomes its own,
+// whichever node had it before.
+func (o *Outbox) AttachSole(ctx context.Context, n bridge.Network, t Transport) {
+	o.attach(&attached{Transport: t, network: n, ctx: ctx, sole: true})
+}
+
+func (o *Outbox) attach(a *attached) {
+	a.free = Parallel
+	a.back()
+	o.mu.Lock()
+	o.transports[a.network] = a
+	o.mu.Unlock()
+	context.AfterFunc(a.ctx, func() { o.detach(a) })
+	o.prepare(a)
+}
+
+func (o *Outbox) detach(a *attached) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.transports[n] == a {
-		delete(o.transports, n)
+	if o.transports[a.network] == a {
+		delete(o.transports, a.network)
 	}
+}
+
+// prepare takes over what a sole transport must own, and wakes what waits.
+func (o *Outbox) prepare(a *attached) {
+	var err error
+	if a.sole {
+		err = o.queue.TakeLanes(a.ctx, a.network, o.owner)
+	}
+	ready := err == nil && o.wakeBehind(a.ctx, a.network)
+	if err != nil {
+		o.slog.Error("outbox: cannot take over lanes", "network", a.network, "error", err)
+	}
+	a.unready.Store(!ready)
 }
 
 // Wake says that a session has changed. It never blocks.
@@ -102,6 +139,10 @@ func (o *Outbox) Wake(session uuid.UUID) {
 	o.mu.Lock()
 	o.hinted[session], o.slow[session] = true, true
 	o.mu.Unlock()
+	o.hint()
+}
+
+func (o *Outbox) hint() {
 	select {
 	case o.hints <- struct{}{}:
 	default:
@@ -113,16 +154,37 @@ func (o *Outbox) Run(ctx context.Context) error {
 	ticker := time.NewTicker(Poll)
 	defer ticker.Stop()
 	defer o.idle.Wait()
-	for {
+	for polls := 1; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-o.hints:
 			o.serve(ctx, o.take(o.hinted), isRoom)
 		case <-ticker.C:
-			o.serve(ctx, o.take(o.slow), isMail)
-			o.serveDue(ctx)
-			o.succeed(ctx)
+			o.poll(ctx, polls%sweepEvery == 0)
+			polls++
+		}
+	}
+}
+
+// poll looks at what no hint tells: mails that are due, pauses that are over,
+// look-ups that failed, nodes that died. A sweep looks at everything.
+func (o *Outbox) poll(ctx context.Context, sweep bool) {
+	o.serve(ctx, o.take(o.failed), isAny)
+	o.serve(ctx, o.take(o.slow), isMail)
+	o.serveDue(ctx)
+	freed, err := o.queue.FreeDead(ctx)
+	if err != nil {
+		o.slog.Error("outbox: cannot look for dead nodes", "error", err)
+	}
+	if freed {
+		o.slog.Info("outbox: taking over the lanes of a node that has ended")
+	}
+	for _, a := range o.attachedNow() {
+		if a.unready.Load() {
+			o.prepare(a)
+		} else if freed || sweep {
+			o.wakeBehind(ctx, a.network)
 		}
 	}
 }
@@ -143,6 +205,13 @@ func (o *Outbox) take(set map[uuid.UUID]bool) []uuid.UUID {
 	return sessions
 }
 
+// lookAgain notes a session for the next poll.
+func (o *Outbox) lookAgain(session uuid.UUID) {
+	o.mu.Lock()
+	o.failed[session] = true
+	o.mu.Unlock()
+}
+
 // serveDue wakes the lanes whose pause is over.
 func (o *Outbox) serveDue(ctx context.Context) {
 	due, err := o.queue.ListDue(ctx, time.Now())
@@ -153,40 +222,34 @@ func (o *Outbox) serveDue(ctx context.Context) {
 	o.serve(ctx, due, isAny)
 }
 
-// succeed takes over from nodes that have died: their lanes get no hint of it.
-func (o *Outbox) succeed(ctx context.Context) {
-	freed, err := o.queue.FreeDead(ctx)
-	if err != nil {
-		o.slog.Error("outbox: cannot look for dead nodes", "error", err)
-	}
-	if err != nil || !freed {
-		return
-	}
-	o.slog.Info("outbox: taking over the lanes of a node that has ended")
-	for _, n := range o.attachedNetworks() {
-		o.wakeBehind(ctx, n)
-	}
-}
-
-func (o *Outbox) attachedNetworks() (networks []bridge.Network) {
+func (o *Outbox) attachedNow() (all []*attached) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for n := range o.transports {
-		networks = append(networks, n)
+	for _, a := range o.transports {
+		all = append(all, a)
 	}
-	return networks
+	return all
 }
 
-// wakeBehind wakes every lane of a network that has something to carry.
-func (o *Outbox) wakeBehind(ctx context.Context, n bridge.Network) {
+// wakeBehind wakes every lane of a network that has something to carry, and
+// says if it could list them.
+func (o *Outbox) wakeBehind(ctx context.Context, n bridge.Network) bool {
 	sessions, err := o.queue.ListBehind(ctx, n)
 	if err != nil {
 		o.slog.Error("outbox: cannot list lanes", "network", n, "error", err)
-		return
+		return false
 	}
+	set := o.hinted
+	if n == bridge.Mail {
+		set = o.slow
+	}
+	o.mu.Lock()
 	for _, s := range sessions {
-		o.Wake(s)
+		set[s] = true
 	}
+	o.mu.Unlock()
+	o.hint()
+	return true
 }
 
 func (o *Outbox) serve(ctx context.Context, sessions []uuid.UUID, which func(bridge.Destination) bool) {
@@ -194,55 +257,76 @@ func (o *Outbox) serve(ctx context.Context, sessions []uuid.UUID, which func(bri
 		lanes, err := o.queue.ListLanes(ctx, s)
 		if err != nil {
 			o.slog.Error("outbox: cannot list the lanes of a session", "session", s, "error", err)
+			o.lookAgain(s)
 			continue
 		}
 		for _, l := range lanes {
 			if which(l.Destination) {
-				o.start(l)
+				o.start(key{l.Session, l.Destination})
 			}
 		}
 	}
 }
 
-// drain is one lane under way. again is set when a hint comes meanwhile.
+// drain is one lane under way or in the queue. again is set when a hint comes
+// meanwhile.
 type drain struct {
 	again bool
 }
 
-func (o *Outbox) start(l bridge.Lane) {
+func (o *Outbox) start(k key) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	t := o.transports[l.Destination.Network()]
-	if t == nil || t.ctx.Err() != nil {
+	a := o.transports[k.destination.Network()]
+	if a == nil || a.ctx.Err() != nil {
 		return
 	}
-	k := key{l.Session, l.Destination}
 	if d := o.running[k]; d != nil {
 		d.again = true
 		return
 	}
 	o.running[k] = &drain{}
-	o.idle.Go(func() { o.run(t, k) })
+	if a.free == 0 {
+		a.queue = append(a.queue, k)
+		return
+	}
+	a.free--
+	o.idle.Go(func() { o.work(a, k) })
+}
+
+// work drains a lane, and then the next one of those that wait for a place.
+func (o *Outbox) work(a *attached, k key) {
+	for ok := true; ok; {
+		o.run(a, k)
+		k, ok = o.next(a)
+	}
+}
+
+func (o *Outbox) next(a *attached) (k key, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(a.queue) == 0 {
+		a.free++
+		return key{}, false
+	}
+	k, a.queue = a.queue[0], a.queue[1:]
+	return k, true
 }
 
 // run drains the lane until nothing is left and no hint has come meanwhile.
-func (o *Outbox) run(t *attached, k key) {
-	select {
-	case t.places <- struct{}{}:
-		defer func() { <-t.places }()
-	case <-t.ctx.Done():
-	}
+func (o *Outbox) run(a *attached, k key) {
 	for {
-		if t.ctx.Err() == nil {
-			if err := o.drain(t, k); err != nil && t.ctx.Err() == nil {
-				o.slog.Error("outbox: a lane stopped", "session", k.session, "destination", k.destination, "error", err)
-			}
+		if a.ctx.Err() == nil {
+			o.note(a, k, o.drain(a, k))
 		}
 		o.mu.Lock()
 		d := o.running[k]
-		if !d.again || t.ctx.Err() != nil {
+		if ended := a.ctx.Err() != nil; ended || !d.again {
 			delete(o.running, k)
 			o.mu.Unlock()
+			if ended && d.again {
+				o.Wake(k.session) // for the transport that is attached next
+			}
 			return
 		}
 		d.again = false
@@ -250,14 +334,23 @@ func (o *Outbox) run(t *attached, k key) {
 	}
 }
 
+// note logs why a lane stopped, and has it looked at again.
+func (o *Outbox) note(a *attached, k key, err error) {
+	if err == nil || a.ctx.Err() != nil {
+		return
+	}
+	o.slog.Error("outbox: a lane stopped", "session", k.session, "destination", k.destination, "error", err)
+	o.lookAgain(k.session)
+}
+
 // drain carries what there is. An error is one of the store, or ErrFenced.
-func (o *Outbox) drain(t *attached, k key) error {
-	ctx := t.ctx
+func (o *Outbox) drain(a *attached, k key) error {
+	ctx := a.ctx
 	lane, ok, err := o.queue.GetLane(ctx, k.session, k.destination)
 	if err != nil || !ok {
 		return err
 	}
-	if lane.Attempts > 0 && time.Now().Before(lane.NextTry) && !t.isFresh() {
+	if lane.Attempts > 0 && time.Now().Before(lane.NextTry) && !a.isFresh() {
 		return nil // it is failing: a hint makes the peer no better
 	}
 	for {
@@ -268,7 +361,7 @@ func (o *Outbox) drain(t *attached, k key) error {
 		if lane, ok, err = o.claim(ctx, lane); err != nil || !ok {
 			return err
 		}
-		more, err := o.carry(t, &lane, records)
+		more, err := o.carry(a, &lane, records)
 		if err != nil || !more {
 			return err
 		}
@@ -283,31 +376,41 @@ func (o *Outbox) claim(ctx context.Context, l bridge.Lane) (bridge.Lane, bool, e
 }
 
 // carry hands one window over and writes down what became of it.
-func (o *Outbox) carry(t *attached, l *bridge.Lane, records []bridge.Record) (more bool, err error) {
-	ctx := t.ctx
-	wanted := o.wanted(*l, records)
-	accepted, failure := len(wanted), error(nil)
-	if len(wanted) > 0 {
-		accepted, failure = t.Deliver(ctx, *l, wanted)
-	}
-	if accepted == len(wanted) && len(wanted) < len(records) {
-		accepted++ // the failure record about this very lane
-	}
+func (o *Outbox) carry(a *attached, l *bridge.Lane, records []bridge.Record) (more bool, err error) {
 	before := *l
+	accepted, failure := o.deliver(a, *l, records)
 	if accepted > 0 {
 		l.Acked = records[accepted-1].Seq
 	}
-	if ctx.Err() == nil { // else we are stopping: that is no fault of the peer
-		more, err = o.settle(ctx, l, records, accepted, failure)
+	l.Seen = max(l.Seen, l.Acked)
+	if a.ctx.Err() == nil { // else we are stopping: that is no fault of the peer
+		l.Seen = records[len(records)-1].Seq
+		more, err = o.settle(a, l, records, accepted, failure)
 	}
-	if l.Acked != before.Acked || l.Attempts != before.Attempts || !l.NextTry.Equal(before.NextTry) {
-		err = errors.Join(err, o.queue.SetLane(context.WithoutCancel(ctx), *l))
+	if l.Acked != before.Acked || l.Seen != before.Seen || l.Attempts != before.Attempts || !l.NextTry.Equal(before.NextTry) {
+		err = errors.Join(err, o.queue.SetLane(context.WithoutCancel(a.ctx), *l))
 	}
-	if before.Attempts > 0 && l.Attempts == 0 && failure == nil && !isMail(l.Destination) {
-		t.back()
-		o.wakeBehind(ctx, l.Destination.Network())
+	if before.Attempts > 0 && failure == nil && isRoom(l.Destination) && !a.isFresh() {
+		a.back() // the first lane that gets through wakes the others
+		o.wakeBehind(a.ctx, a.network)
 	}
 	return more && err == nil, err
+}
+
+// deliver hands the window to the transport, but for the failure that the lane
+// itself has caused: that counts as taken.
+func (o *Outbox) deliver(a *attached, l bridge.Lane, records []bridge.Record) (accepted int, err error) {
+	wanted := o.wanted(l, records)
+	if len(wanted) > 0 {
+		accepted, err = a.Deliver(a.ctx, l, wanted)
+		if accepted == 0 && err == nil {
+			err = errors.New("the transport took nothing and gave no reason")
+		}
+	}
+	if err == nil && accepted == len(wanted) && len(wanted) < len(records) {
+		accepted++
+	}
+	return accepted, err
 }
 
 // wanted is the part of the window before the first record that must not
@@ -322,7 +425,7 @@ func (o *Outbox) wanted(l bridge.Lane, records []bridge.Record) []bridge.Record 
 }
 
 // settle decides what a delivery's outcome means for the lane.
-func (o *Outbox) settle(ctx context.Context, l *bridge.Lane, records []bridge.Record, accepted int, failure error) (more bool, err error) {
+func (o *Outbox) settle(a *attached, l *bridge.Lane, records []bridge.Record, accepted int, failure error) (more bool, err error) {
 	var refused *bridge.RefusedError
 	var wait *bridge.WaitError
 	switch {
@@ -335,12 +438,13 @@ func (o *Outbox) settle(ctx context.Context, l *bridge.Lane, records []bridge.Re
 	case errors.As(failure, &refused):
 		r := records[accepted]
 		o.slog.Warn("outbox: refused for good", "session", l.Session, "destination", l.Destination, "seq", r.Seq, "error", refused.Err)
-		if err := o.log.RecordFailed(ctx, r, l.Destination, refused.Reason); err != nil {
+		if err := o.log.RecordFailed(a.ctx, r, l.Destination, refused.Reason); err != nil {
 			return false, err
 		}
 		l.Acked, l.Attempts, l.NextTry = r.Seq, 0, time.Time{}
 		return true, nil
 	default:
+		a.lost()
 		if accepted > 0 {
 			l.Attempts = 0
 		}

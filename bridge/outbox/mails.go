@@ -121,7 +121,7 @@ func (m *Mails) send(ctx context.Context, mail bridge.Mailing) bool {
 func (m *Mails) try(ctx context.Context, mail *bridge.Mailing) error {
 	letter, due, err := m.log.Letter(ctx, *mail)
 	if err != nil {
-		return err
+		return m.settle(ctx, mail, err)
 	}
 	if !due {
 		mail.State = bridge.MailWithdrawn

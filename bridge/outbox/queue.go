@@ -13,14 +13,15 @@ import (
 // return bridge.ErrFenced when another node has taken over.
 type Queue interface {
 	GetLane(ctx context.Context, session uuid.UUID, d bridge.Destination) (bridge.Lane, bool, error)
+	// ListLanes lists the lanes whose position is before the end of the log.
 	ListLanes(ctx context.Context, session uuid.UUID) ([]bridge.Lane, error)
-	// ListBehind lists the sessions that have a lane of the network whose
-	// position is before the end of the log.
+	// ListBehind lists the sessions that have a lane of the network with
+	// something in the log that it has not looked at, or that is failing.
 	ListBehind(ctx context.Context, n bridge.Network) ([]uuid.UUID, error)
 	// ListDue lists the sessions with a lane whose NextTry has come.
 	ListDue(ctx context.Context, now time.Time) ([]uuid.UUID, error)
 	ListRecords(ctx context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error)
-	ListChanged(ctx context.Context, since time.Time) ([]uuid.UUID, error)
+	ListChanged(ctx context.Context, since time.Time) ([]bridge.Change, error)
 
 	// ClaimLane makes owner the lane's owner, unless that is another node
 	// whose lease lives: ok is false then.
@@ -28,7 +29,9 @@ type Queue interface {
 	// FreeDead frees the lanes of nodes whose lease has run out, and says if
 	// there were any.
 	FreeDead(ctx context.Context) (freed bool, err error)
-	// SetLane writes Acked, NextTry and Attempts.
+	// TakeLanes frees every lane of the network that another node owns.
+	TakeLanes(ctx context.Context, n bridge.Network, owner string) error
+	// SetLane writes Acked, Seen, NextTry and Attempts.
 	SetLane(ctx context.Context, l bridge.Lane) error
 
 	ListDueMails(ctx context.Context, now time.Time, limit int) ([]bridge.Mailing, error)
