@@ -26,7 +26,7 @@ func (d *delivery) prepareReport(token string) (action, *refusal) {
 		if err := d.server.service.Bounced(d.ctx, token, r.reason()); err != nil {
 			return "", refusalOf(err)
 		}
-		return "bounce " + r.Status, nil
+		return strings.TrimSpace("bounce " + r.Status + " " + logWord(r.Diagnostic)), nil
 	}, nil
 }
 

@@ -54,7 +54,7 @@ func TestBounceIsTold(t *testing.T) {
 	b := start(t)
 	b.bounce(t, dsn, "250")
 	require.Equal(t, map[string]string{
-		bounceToken: "the server of that address says: 550 5.1.1 <bob@customer.test>: Recipient address rejected: User unknown",
+		bounceToken: "there is no such mailbox. Please look at how the address is written.",
 	}, b.service.bounced)
 	require.Contains(t, b.log.String(), `class="bounce 5.1.1"`)
 }

@@ -145,13 +145,22 @@ func parseWords(text string) (deliveryReport, bool) {
 	return r, true
 }
 
-// reason is what the initiator reads.
+// reasons are what a status says to people (RFC 3463 §3), by the beginning of it.
+var reasons = []struct{ status, sentence string }{
+	{"5.1.", "there is no such mailbox. Please look at how the address is written."},
+	{"5.2.1", "the mailbox is closed."},
+	{"5.2.2", "the mailbox is full."},
+	{"5.4.", "the mail server of that address cannot be reached."},
+	{"5.7.", "the mail server of that address does not take mail from us."},
+}
+
+// reason is what people in the session read. The words of the other server are
+// for the log: they may name addresses that not everybody was shown.
 func (r deliveryReport) reason() string {
-	switch {
-	case r.Diagnostic != "":
-		return "the server of that address says: " + r.Diagnostic
-	case r.Status != "":
-		return "the server of that address answered with the code " + r.Status + "."
+	for _, known := range reasons {
+		if strings.HasPrefix(r.Status, known.status) {
+			return known.sentence
+		}
 	}
-	return "the server of that address refused it."
+	return "the mail server of that address refused it."
 }

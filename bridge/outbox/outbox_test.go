@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,6 +263,74 @@ func TestWhatADeadNodeLeftIsCarriedWithoutAHint(t *testing.T) {
 	b.say(t, s, "said while the lane was a's")
 	eventually(t, func() bool { return len(p.seqs(s)) == 3 })
 	require.Equal(t, oneTo(3), p.seqs(s))
+}
+
+func TestASoleTransportTakesTheLanesOfALivingNode(t *testing.T) {
+	url := storetest.NewDatabase(t)
+	db, p := storetest.Open(t, url), newPeer()
+	a := startNode(t, db, "a", p)
+	s := a.session(t)
+	eventually(t, func() bool { return len(p.seqs(s)) == 2 })
+	a.outbox.Attach(context.Background(), bridge.Matrix, newPeer()) // a is well, but its link is not the one that counts
+
+	ctx, stop := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer stop()
+	other := outbox.New(storetest.Open(t, url), a.service, "b", discard)
+	sole := newPeer()
+	other.AttachSole(ctx, bridge.Matrix, sole)
+	wait.Go(func() { other.Run(ctx) })
+	lane, _, err := db.GetLane(ctx, s, bridge.ToMatrix)
+	require.NoError(t, err)
+	require.Empty(t, lane.Owner)
+}
+
+// forgetful is a store that cannot be asked for a while.
+type forgetful struct {
+	*store.Store
+	broken atomic.Bool
+}
+
+func (f *forgetful) ListLanes(ctx context.Context, session uuid.UUID) ([]bridge.Lane, error) {
+	if f.broken.Load() {
+		return nil, errors.New("disk I/O error")
+	}
+	return f.Store.ListLanes(ctx, session)
+}
+
+func (f *forgetful) ListRecords(ctx context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error) {
+	if f.broken.Load() {
+		return nil, errors.New("disk I/O error")
+	}
+	return f.Store.ListRecords(ctx, session, after, limit)
+}
+
+func TestALookUpThatFailedIsMadeAgain(t *testing.T) {
+	storetest.OnBoth(t, func(t *testing.T, db *store.Store) {
+		hub := bridge.NewHub()
+		queue := &forgetful{Store: db}
+		service, err := bridge.NewService(bridge.Config{
+			Key: []byte(strings.Repeat("k", 32)), Allow: bridge.AllowList{"@*:example.org"}, Networks: []bridge.Network{bridge.Matrix},
+		}, db, hub, discard)
+		require.NoError(t, err)
+		n := &node{store: db, service: service, outbox: outbox.New(queue, service, "a", discard)}
+		hub.OnPublish(n.outbox.Wake)
+		ctx, stop := context.WithCancel(context.Background())
+		var wait sync.WaitGroup
+		defer wait.Wait()
+		defer stop()
+		p := newPeer()
+		n.outbox.Attach(ctx, bridge.Matrix, p)
+		wait.Go(func() { n.outbox.Run(ctx) })
+		s := n.session(t)
+		eventually(t, func() bool { return len(p.seqs(s)) == 2 })
+		queue.broken.Store(true)
+		n.say(t, s, "said while the disk was sick")
+		require.Never(t, func() bool { return len(p.seqs(s)) > 2 }, 100*time.Millisecond, 10*time.Millisecond)
+		queue.broken.Store(false)
+		eventually(t, func() bool { return len(p.seqs(s)) == 3 })
+	})
 }
 
 func TestALeaseThatCannotBeRenewedIsNotTrusted(t *testing.T) {
