@@ -23,29 +23,30 @@ const pace = 100 * time.Millisecond
 // TestCrash holds that a crash at any moment loses nothing that was acknowledged, doubles nothing, and keeps the order.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	for _, run := range []struct {
-		engine harness.Engine
-		kills  int
-		life   time.Duration // the longest
+	for name, run := range map[string]struct {
+		request harness.Request
+		kills   int
+		life    time.Duration // the longest
 	}{
-		{harness.SQLite, 20, 2 * time.Second},
+		"sqlite": {harness.Request{Engine: harness.SQLite}, 20, 2 * time.Second},
 		// On PostgreSQL a node waits until the lease of the one before has run out: that takes 5 s.
-		{harness.PostgreSQL, 6, 9 * time.Second},
+		"postgres":  {harness.Request{Engine: harness.PostgreSQL}, 6, 9 * time.Second},
+		"two nodes": {harness.Request{Engine: harness.PostgreSQL, Nodes: 2}, 6, 9 * time.Second},
 	} {
-		t.Run(string(run.engine), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := harness.NewSite(t, harness.Request{Engine: run.engine})
-			s.Start(t)
-			p := invite(t, s)
-			p.everybodyIsHere(t)
+			p := newParty(t, run.request)
 			c := startConversation(t, p)
 			moments := random(t)
-			for range run.kills {
+			for i := range run.kills {
+				node := p.site.Nodes[i%len(p.site.Nodes)]
 				<-time.After(time.Duration(moments.Int64N(int64(run.life))))
-				s.Nodes[0].Kill(t)
-				s.Nodes[0].Start(t)
+				node.Kill(t)
+				node.Start(t)
 			}
-			s.Nodes[0].AwaitReady(t)
+			for _, node := range p.site.Nodes {
+				node.AwaitReady(t)
+			}
 			c.stop(t)
 			c.check(t)
 		})
@@ -74,32 +75,56 @@ func (p *party) everybodyIsHere(t *testing.T) {
 	p.say(t, "bob-0", p.answers(p.bob, p.bob.Mail(t, 0)))
 }
 
-// conversation is four people who talk at once, each by their own network, and do not stop because something is down.
+// conversation is four people who talk at once, each by their own network, and do not stop because something is down; and Anna,
+// who starts one session after the other by mail.
 type conversation struct {
 	*party
+	anna    *harness.Correspondent
 	cancel  context.CancelFunc
 	over    chan struct{} // closed: say nothing new
 	talkers sync.WaitGroup
-
-	mu           sync.Mutex
-	acknowledged []string
-	failures     []error
+	talk    journal
+	starts  journal
 }
+
+// journal is what was acknowledged.
+type journal struct {
+	mu       sync.Mutex
+	texts    []string
+	failures []error
+}
+
+func (j *journal) note(text string, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err != nil {
+		j.failures = append(j.failures, fmt.Errorf("%s: %w", text, err))
+		return
+	}
+	j.texts = append(j.texts, text)
+}
+
+// guest is invited into Anna's sessions.
+const guest = "guest@mailbox.test"
 
 func startConversation(t *testing.T, p *party) *conversation {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	c := &conversation{party: p, cancel: cancel, over: make(chan struct{}), acknowledged: p.said}
-	c.start(ctx, "alice", p.aliceTalks)
-	c.start(ctx, "bob", p.answers(p.bob, p.bob.Mail(t, 0)))
-	c.start(ctx, "carol", p.carolTalks)
-	c.start(ctx, "dave", p.daveTalks)
+	c := &conversation{party: p, anna: p.site.NewCorrespondent(t, harness.Anna, "Anna"), cancel: cancel, over: make(chan struct{})}
+	c.talk.texts = p.said
+	c.start(ctx, pace, &c.talk, "alice", p.aliceTalks)
+	c.start(ctx, pace, &c.talk, "bob", p.answers(p.bob, p.bob.Mail(t, 0)))
+	c.start(ctx, pace, &c.talk, "carol", p.carolTalks)
+	c.start(ctx, pace, &c.talk, "dave", p.daveTalks)
+	c.start(ctx, 5*pace, &c.starts, "session", p.sends(func(text string) harness.Letter {
+		return c.anna.Write(text, "Hello", harness.NewSession, guest)
+	}))
 	return c
 }
 
 // start lets somebody say name-1, name-2 and so on; each is tried until it is acknowledged.
-func (c *conversation) start(ctx context.Context, name string, say func(ctx context.Context, text string) error) {
+func (c *conversation) start(ctx context.Context, pace time.Duration, j *journal, name string, say func(ctx context.Context, text string) error) {
 	c.talkers.Go(func() {
 		tick := time.NewTicker(pace)
 		defer tick.Stop()
@@ -110,63 +135,56 @@ func (c *conversation) start(ctx context.Context, name string, say func(ctx cont
 			case <-tick.C:
 			}
 			text := fmt.Sprintf("%s-%d", name, n)
-			err := harness.Poll(ctx, func() error {
+			j.note(text, harness.Poll(ctx, func() error {
 				try, cancel := context.WithTimeout(ctx, patienceForOne)
 				defer cancel()
 				return say(try, text)
-			})
-			c.note(text, err)
+			}))
 		}
 	})
-}
-
-func (c *conversation) note(text string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil {
-		c.failures = append(c.failures, fmt.Errorf("%s: %w", text, err))
-		return
-	}
-	c.acknowledged = append(c.acknowledged, text)
 }
 
 // stop lets everybody say their last word until it is acknowledged.
 func (c *conversation) stop(t *testing.T) {
 	t.Helper()
 	close(c.over)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.talkers.Wait()
-	}()
-	select {
-	case <-done:
-	case <-time.After(harness.Patience):
-		c.cancel()
-		<-done
-	}
-	require.Empty(t, c.failures)
-	t.Logf("%d messages were acknowledged", len(c.acknowledged))
+	tooLate := time.AfterFunc(harness.Patience, c.cancel)
+	defer tooLate.Stop()
+	c.talkers.Wait()
+	require.Empty(t, c.talk.failures)
+	require.Empty(t, c.starts.failures)
+	t.Logf("%d messages and %d new sessions were acknowledged", len(c.talk.texts), len(c.starts.texts))
 }
 
 // check waits until everybody has seen everything, and holds that the transcript has what was acknowledged, once, in the order
 // in which each person said it.
 func (c *conversation) check(t *testing.T) {
 	t.Helper()
-	harness.Eventually(t, func() error {
-		said, _, err := c.transcript.Said(t.Context(), c.session)
-		if err != nil {
-			return err
-		}
-		return harness.Same("the transcript", sorted(c.acknowledged), sorted(said))
-	})
-	said, _, err := c.transcript.Said(t.Context(), c.session)
-	require.NoError(t, err)
-	inOrder(t, said)
-	c.everybodySaw(t)
+	c.said = c.talk.texts
+	c.allArrives(t)
 	for _, who := range []*harness.Correspondent{c.alice, c.bob} {
-		inMails(t, who, said)
+		inMails(t, who, c.transcribed(t))
 	}
+	c.checkStarts(t)
+}
+
+// checkStarts holds that each mail has made one session with one invitation.
+func (c *conversation) checkStarts(t *testing.T) {
+	t.Helper()
+	sessions, err := c.site.NewAPI(t, harness.Anna).Sessions(t.Context())
+	require.NoError(t, err)
+	var subjects []string
+	for _, s := range sessions {
+		subjects = append(subjects, s.Subject)
+	}
+	require.NoError(t, harness.Same("Anna's list of sessions", sorted(c.starts.texts), sorted(subjects)))
+	harness.Eventually(t, func() error {
+		var invitations []string
+		for _, m := range c.site.Sink.Mails(guest) {
+			invitations = append(invitations, m.Subject)
+		}
+		return harness.Same("the guest's mailbox", sorted(c.starts.texts), sorted(invitations))
+	})
 }
 
 var numbered = regexp.MustCompile(`^([a-z]+)-(\d+)$`)

@@ -101,13 +101,18 @@ func (p *party) daveTalks(ctx context.Context, text string) error {
 	return err
 }
 
-// answers is how somebody talks by answering a mail. A mail server that got no answer sends the very same mail again.
+// answers is how somebody talks by answering a mail.
 func (p *party) answers(who *harness.Correspondent, m harness.Mail) func(ctx context.Context, text string) error {
+	return p.sends(func(text string) harness.Letter { return who.Answer(m, text) })
+}
+
+// sends is how somebody talks by mail. A mail server that got no answer sends the very same mail again.
+func (p *party) sends(write func(text string) harness.Letter) func(ctx context.Context, text string) error {
 	letters := make(map[string]harness.Letter)
 	return func(_ context.Context, text string) error {
 		letter, known := letters[text]
 		if !known {
-			letter = who.Answer(m, text)
+			letter = write(text)
 			letters[text] = letter
 		}
 		return p.site.Send(letter)

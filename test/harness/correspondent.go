@@ -12,8 +12,11 @@ import (
 	"mailroom/mailin/dnstest"
 )
 
-// Alice may start sessions. Her domain is nobody's here; it signs its mails and forbids all others in its name.
-const Alice = "alice@company.test"
+// Alice and Anna may start sessions. Their domain signs its mails and forbids all others in its name.
+const (
+	Alice = "alice@company.test"
+	Anna  = "anna@company.test"
+)
 
 // Bob has only email.
 const Bob = "bob@mailbox.test"
@@ -31,8 +34,8 @@ type Correspondent struct {
 // NewCorrespondent makes a person with a mailbox, and their domain with its key known.
 func (s *Site) NewCorrespondent(t *testing.T, address, name string) *Correspondent {
 	t.Helper()
-	_, domain, _ := strings.Cut(address, "@")
-	c := &Correspondent{Address: address, Name: name, site: s, signer: dnstest.NewSigner(t, domain, "mail"), t: t}
+	selector, domain, _ := strings.Cut(address, "@")
+	c := &Correspondent{Address: address, Name: name, site: s, signer: dnstest.NewSigner(t, domain, selector), t: t}
 	s.dns.Set(domain, "MX 10 mx."+domain)
 	s.dns.Set("_dmarc."+domain, "TXT v=DMARC1; p=reject")
 	s.dns.Set(c.signer.Name(), c.signer.Record())

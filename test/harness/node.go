@@ -130,12 +130,6 @@ func (n *Node) Kill(t *testing.T) {
 	require.NoError(t, n.signal(syscall.SIGKILL))
 }
 
-// Stop ends the node in order.
-func (n *Node) Stop(t *testing.T) {
-	t.Helper()
-	require.NoError(t, n.signal(syscall.SIGTERM))
-}
-
 // signal ends the present life and returns when it is over. A life that had ended by itself is an error.
 func (n *Node) signal(signal syscall.Signal) error {
 	n.mu.Lock()

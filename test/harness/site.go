@@ -111,7 +111,7 @@ func (s *Site) addNode(t *testing.T, name string) {
 }
 
 func (s *Site) initiators() map[string]any {
-	return map[string]any{"allow": []string{Alice, "@*:" + Domain, "xmpp:*@" + Domain}}
+	return map[string]any{"allow": []string{"*@company.test", "@*:" + Domain, "xmpp:*@" + Domain}}
 }
 
 func (s *Site) gateways(smtp, matrix string) map[string]any {

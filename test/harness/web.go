@@ -76,14 +76,6 @@ func (u *WebUser) Say(ctx context.Context, id, text string) error {
 	return u.post(ctx, "messages", form, http.StatusCreated)
 }
 
-// Read tells that everything so far was seen.
-func (u *WebUser) Read(ctx context.Context) error {
-	u.mu.Lock()
-	seq := u.after
-	u.mu.Unlock()
-	return u.post(ctx, "read", url.Values{"seq": {fmt.Sprint(seq)}, "me": {u.me}}, http.StatusNoContent)
-}
-
 func (u *WebUser) post(ctx context.Context, what string, form url.Values, want int) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.base+"/s/"+u.Session+"/"+what, strings.NewReader(form.Encode()))
 	if err != nil {
