@@ -26,7 +26,8 @@ func (d *delivery) prepareReport(token string) (action, *refusal) {
 		if err := d.server.service.Bounced(d.ctx, token, r.reason()); err != nil {
 			return "", refusalOf(err)
 		}
-		return strings.TrimSpace("bounce " + r.Status + " " + logWord(r.Diagnostic)), nil
+		d.server.log.Info("a mail came back", "status", r.Status, "said", logWord(r.Diagnostic))
+		return "bounce " + r.Status, nil
 	}, nil
 }
 
