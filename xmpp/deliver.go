@@ -2,19 +2,24 @@ package xmpp
 
 import (
 	"context"
+	"fmt"
 
 	"mailroom/bridge"
+	"mailroom/locales"
 )
 
-// delivery collects what one call of Deliver sends.
-type delivery struct{ out []*element }
+// MaxDelivery is how much one call of Deliver sends, in bytes of the stream over
+// all receivers: the server must have read it within pingTimeout, and the other
+// rooms wait for it. The first record is sent whatever it takes.
+const MaxDelivery = 2 << 20
 
-func (d *delivery) send(stanzas ...*element) { d.out = append(d.out, stanzas...) }
-
-// Deliver brings records to the clients inside the session's room. All are
-// accepted when the server has answered a ping that was sent after them; if it
-// does not, none is, and they come again with the same ids, by which clients
-// drop what they know. While there is no link it returns an error at once.
+// Deliver brings records to the clients inside the session's room: as many of
+// them, from the front, as fit into MaxDelivery, so that accepted may be less
+// than all without an error. They are accepted when the server has answered a
+// ping that was sent after them; if it does not, none is, and they come again
+// with the same ids, by which clients drop what they know. While there is no
+// link it returns an error at once. Errors: *bridge.RefusedError for a record of
+// which a stanza is larger than MaxStanza; every other passes.
 func (c *Component) Deliver(ctx context.Context, lane bridge.Lane, records []bridge.Record) (accepted int, err error) {
 	l, err := c.current()
 	if err != nil {
@@ -28,7 +33,7 @@ func (c *Component) Deliver(ctx context.Context, lane bridge.Lane, records []bri
 		return 0, err
 	}
 	if len(d.out) == 0 {
-		return len(records), nil
+		return d.taken, d.refused
 	}
 	// The room is free meanwhile: what comes in before the answer needs it.
 	if err := l.barrier(ctx); err != nil {
@@ -37,30 +42,57 @@ func (c *Component) Deliver(ctx context.Context, lane bridge.Lane, records []bri
 	if err := r.locked(ctx, func() error { return r.invited(ctx) }); err != nil {
 		return 0, err
 	}
-	return len(records), nil
+	return d.taken, d.refused
 }
 
-// deliver sends what the records bring about. A failed try is made again from
-// the start, with the invitations that it had noted.
+// deliver sends what the first of the records bring about. A failed try is made
+// again from the start, with the invitations that it had noted.
 func (r *room) deliver(ctx context.Context, l *link, d *delivery, records []bridge.Record) error {
 	clear(r.inviting)
 	if err := r.refresh(ctx); err != nil {
 		return err
 	}
-	for _, record := range records {
-		if err := r.effect(ctx, d, record); err != nil {
-			return err
-		}
+	if err := r.gather(ctx, d, records); err != nil {
+		return err
 	}
 	if len(d.out) > 0 {
 		if err := l.send(d.out...); err != nil {
 			return err
 		}
 	}
-	if len(records) > 0 {
-		r.delivered = max(r.delivered, records[len(records)-1].Seq)
+	if d.taken > 0 {
+		r.delivered = max(r.delivered, records[d.taken-1].Seq)
 	}
 	return nil
+}
+
+// gather takes records until the delivery is full or one can never be sent.
+func (r *room) gather(ctx context.Context, d *delivery, records []bridge.Record) error {
+	for _, record := range records {
+		var one delivery
+		if err := r.effect(ctx, &one, record); err != nil {
+			return err
+		}
+		if one.largest > MaxStanza {
+			d.refused = r.unsendable(record, one.largest)
+			return nil
+		}
+		if d.taken > 0 && !one.done && d.size+one.size > MaxDelivery {
+			return nil
+		}
+		d.take(one)
+		for _, address := range one.inviting {
+			r.inviting[address] = true
+		}
+	}
+	return nil
+}
+
+func (r *room) unsendable(record bridge.Record, size int) error {
+	return &bridge.RefusedError{
+		Reason: locales.Default().For(r.session.Session.Lang).T("xmpp.too_large"),
+		Err:    fmt.Errorf("record %d needs a stanza of %d bytes, and %d may be written", record.Seq, size, MaxStanza),
+	}
 }
 
 // effect adds what one record brings about. Kinds that are not here have

@@ -26,7 +26,7 @@ func (r *room) behind(seq int64) []string {
 func (r *room) appear(d *delivery, record bridge.Record) {
 	m, _ := r.session.Member(record.Member)
 	if r.present(m) && len(r.clients(m.ID)) == 0 {
-		d.send(toEach(r.availability(m), r.others(m.ID))...)
+		d.sendEach(r.availability(m), r.others(m.ID))
 	}
 }
 
@@ -48,16 +48,17 @@ func (r *room) vanish(ctx context.Context, d *delivery, record bridge.Record, me
 		}
 		delete(r.occupants, jid)
 		d.send(r.farewell(o, statusNotAllowed))
+		d.done = true
 	}
 	if len(r.clients(member)) == 0 {
-		d.send(toEach(r.unavailable(m, statusNotAllowed), r.others(member))...)
+		d.sendEach(r.unavailable(m, statusNotAllowed), r.others(member))
 	}
 	return nil
 }
 
 // speak sends what is read in the room: a message, a subject or a notice.
 func (r *room) speak(d *delivery, record bridge.Record, s *element) {
-	d.send(toEach(s, r.behind(record.Seq))...)
+	d.sendEach(s, r.behind(record.Seq))
 }
 
 // newSubject is a change of the subject, by the member who made it.

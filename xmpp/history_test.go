@@ -3,6 +3,7 @@ package xmpp
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,19 @@ func TestAClientGetsAsMuchOfThePastAsItWants(t *testing.T) {
 		s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", client, id, component)
 		s.sees(client, "presence unavailable /Bob 110")
 	}
+}
+
+// The subject ends every join, and so is cut rather than left out.
+func TestASubjectThatIsTooLongKeepsNobodyOut(t *testing.T) {
+	s := newStage(t)
+	id := s.start(strings.Repeat("'", MaxStanza/6), "xmpp:carol@example.org", "xmpp:bob@example.org")
+	s.connected(1)
+	s.rest()
+	s.say(id, 1, "before", time.Now())
+	s.write("<presence from='%s' to='%s@%s/Bob'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	got := s.next(bob, 3)
+	require.Equal(t, "message /carol: before", tell(got[1]))
+	require.NotNil(t, got[2].child(nsComponent, "subject"), "it ends the join")
 }
 
 // Many join while many messages are said: each sees each message once, be it

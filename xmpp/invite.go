@@ -25,7 +25,7 @@ func (r *room) invite(d *delivery, record bridge.Record, target bridge.Member) {
 	}
 	for _, e := range target.Endpoints {
 		if e.Address.Network == bridge.XMPP && e.State == bridge.EndpointMapped && !r.inviting[e.Address] {
-			r.inviting[e.Address] = true
+			d.inviting = append(d.inviting, e.Address)
 			d.send(r.invitation(by, target, e.Address))
 		}
 	}

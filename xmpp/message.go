@@ -105,9 +105,12 @@ const (
 	// was said.
 	lateAfter = time.Minute
 	// MaxOutgoingText is how much of a message's text is written, in bytes as
-	// they stand in the stream: Prosody closes the stream of a component that
-	// sends a stanza of more than 512 KiB. All that content lets through fits.
-	MaxOutgoingText = 448 << 10
+	// they stand in the stream. All that content lets through fits, and the
+	// longest addresses and ids beside it into MaxStanza.
+	MaxOutgoingText = 424 << 10
+	// MaxLang is the longest tag of a language that is written, in bytes: more
+	// than any that is in use (RFC 5646 §4.4.1).
+	MaxLang = 35
 )
 
 // message is what a member said, as all clients get it. The id is that of the
@@ -115,7 +118,7 @@ const (
 // none of the sender's own making is in it.
 func (r *room) message(record bridge.Record) *element {
 	s := r.say(record).with(el(nsComponent, "body").saying(fit(record.Body.Text)))
-	if record.Lang != "" {
+	if record.Lang != "" && len(record.Lang) <= MaxLang {
 		s.attrs = append(s.attrs, xml.Attr{Name: xml.Name{Space: nsXML, Local: "lang"}, Value: record.Lang})
 	}
 	id, originID := clientIDs(record.Origin)
@@ -160,7 +163,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // subject is the room's subject as it is now. It ends every join, also when
 // there is none (XEP-0045 §7.2.15).
 func (r *room) subject() *element {
-	return stanza("message", "groupchat", r.jid, "").with(el(nsComponent, "subject").saying(r.session.Session.Subject))
+	return stanza("message", "groupchat", r.jid, "").with(el(nsComponent, "subject").saying(fit(r.session.Session.Subject)))
 }
 
 // fit cuts a text that is too long to be sent.

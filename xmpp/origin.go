@@ -44,18 +44,21 @@ func bounded(id string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// clientIDs are the ids that the client itself gave a message, "" if none:
-// that of the stanza, by which clients know their own reflection (XEP-0045
-// §15.5.2), and the origin-id, which nearly all make the same.
+// clientIDs are the ids that the client itself gave a message, "" if none or
+// longer than maxClientID: that of the stanza, by which clients know their own
+// reflection (XEP-0045 §15.5.2), and the origin-id, which nearly all make the
+// same.
 func clientIDs(o bridge.Origin) (id, originID string) {
 	if o.Network != bridge.XMPP {
 		return "", ""
 	}
-	if _, originID, ok := strings.Cut(o.ID, byOriginID); ok {
-		return originID, originID
-	}
-	if _, ours, ok := strings.Cut(o.ID, byOurs); ok {
+	if _, found, ok := strings.Cut(o.ID, byOriginID); ok {
+		id, originID = found, found
+	} else if _, ours, ok := strings.Cut(o.ID, byOurs); ok {
 		_, id, _ = strings.Cut(ours, " ")
 	}
-	return id, ""
+	if len(id) > maxClientID {
+		return "", ""
+	}
+	return id, originID
 }

@@ -211,6 +211,26 @@ func TestProsodyTakesTheLongestMessage(t *testing.T) {
 	require.Equal(t, "short", bob.texts(t, 2)[1])
 }
 
+// No member and no stranger can make us write what ends the stream of everybody:
+// not by what another gateway lets through, nor by an id that comes back longer
+// than it was sent.
+func TestProsodyKeepsTheLinkWhateverIsSent(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Long", "alice@client.com", "xmpp:bob@example.org")
+	bob, mallory := w.login("bob@example.org/phone", id), w.login("mallory@example.org/x", uuid.Nil)
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	for _, to := range []string{component, id.String() + "@" + component} {
+		mallory.write("<iq type='get' to='%s' id=\"%s\"><ping xmlns='urn:xmpp:ping'/></iq>", to, strings.Repeat("'", 100_000))
+	}
+	w.add(id, bridge.Record{Kind: bridge.KindMessage, Lang: strings.Repeat("x", 600<<10), Body: bridge.Body{Text: "in a long language"}})
+	w.add(id, bridge.Record{Kind: bridge.KindMessage, Body: bridge.Body{Text: "short"}})
+	require.Equal(t, []string{"in a long language", "short"}, bob.texts(t, 2))
+	mallory.quiet()
+	require.Empty(t, w.connected, "the link was made again")
+}
+
 // slixmpp's own idea of a MUC, not ours.
 func TestProsodySlixmppTalks(t *testing.T) {
 	w := newWorld(t)

@@ -282,6 +282,21 @@ func runComponent(c *Component, m *memory) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
+// rest stops the outbox: the test delivers itself.
+func (st *stage) rest() {
+	st.t.Helper()
+	st.stop()
+	st.server.mu.Lock()
+	links := st.links
+	st.server.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = st.component.Run(ctx) })
+	st.t.Cleanup(func() { cancel(); running.Wait() })
+	st.connected(links + 1)
+	require.Eventually(st.t, func() bool { _, err := st.component.current(); return err == nil }, patience, time.Millisecond)
+}
+
 // join enters the room without looking at what is shown.
 func (st *stage) join(id uuid.UUID, client, nick string) {
 	st.t.Helper()

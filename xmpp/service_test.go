@@ -19,6 +19,8 @@ type memory struct {
 	sessions map[uuid.UUID]*talk
 	changed  chan struct{}
 	broken   error // what every call returns, to play a database that is down
+	// What these calls alone return: Enter after it has stored the occupant.
+	brokenPast, brokenEntry error
 }
 
 // talk is one session of the memory.
@@ -85,6 +87,22 @@ func (m *memory) say(session uuid.UUID, number int, text string, at time.Time) b
 	return m.append(t, bridge.Record{Kind: bridge.KindMessage, Member: t.room.Members[number-1].ID, Body: bridge.Body{Text: text}, At: at})
 }
 
+// add appends a record as it is, by the initiator.
+func (m *memory) add(session uuid.UUID, r bridge.Record) bridge.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.sessions[session]
+	r.Member = t.room.Members[0].ID
+	return m.append(t, r)
+}
+
+// log is what was said and done from a seq on.
+func (m *memory) log(session uuid.UUID, from int64) []bridge.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.sessions[session].log[from-1:])
+}
+
 // set changes a member and appends the record that tells of it.
 func (m *memory) set(session uuid.UUID, number int, state bridge.MemberState, kind bridge.Kind) {
 	m.mu.Lock()
@@ -143,6 +161,14 @@ func (m *memory) texts(session uuid.UUID) []string {
 		}
 	}
 	return texts
+}
+
+// breakJoins lets joins fail half-way: when the past is read, or once the
+// occupant is stored.
+func (m *memory) breakJoins(past, entry error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.brokenPast, m.brokenEntry = past, entry
 }
 
 func (m *memory) breakDown(err error) {
@@ -246,7 +272,7 @@ func (m *memory) RecordsBefore(_ context.Context, session uuid.UUID, by bridge.I
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, _, err := m.find(session, by)
-	if err != nil {
+	if err = errors.Join(err, m.brokenPast); err != nil {
 		return nil, err
 	}
 	end := min(int(before)-1, len(t.log))
@@ -321,6 +347,9 @@ func (m *memory) Enter(_ context.Context, session uuid.UUID, by bridge.Identity,
 	}
 	o := bridge.Occupant{Session: session, Member: member.ID, JID: jid, Nick: nick, FromSeq: t.room.Session.Head}
 	t.occupants[jid] = o
+	if m.brokenEntry != nil {
+		return nil, bridge.Member{}, bridge.Occupant{}, m.brokenEntry
+	}
 	return t.snapshot(), *member, o, nil
 }
 

@@ -164,6 +164,19 @@ func escape(b *bytes.Buffer, s string) {
 	_, _ = escapes.WriteString(b, content.XMLSafe(s))
 }
 
+func escapedLength(s string) int {
+	var b bytes.Buffer
+	escape(&b, s)
+	return b.Len()
+}
+
+// length is how many bytes the element takes in the stream.
+func (e *element) length() int {
+	var b bytes.Buffer
+	e.encode(&b)
+	return b.Len()
+}
+
 func (e *element) String() string {
 	var b bytes.Buffer
 	e.encode(&b)

@@ -108,13 +108,31 @@ func (l *link) receive() (*element, error) {
 	return nil, failed
 }
 
+const (
+	// MaxStanza is the largest stanza that is written, in bytes as it stands in
+	// the stream: Prosody closes the stream of a component, and with it every
+	// room, for one of more than 512 KiB.
+	MaxStanza = 448 << 10
+	// writeSize is how much is gathered before it is written.
+	writeSize = 64 << 10
+)
+
+var errTooLong = fmt.Errorf("a stanza of more than %d bytes was not written", MaxStanza)
+
 // send writes stanzas together, in order. What it returns says nothing about
-// their arrival: see barrier.
+// their arrival: see barrier. Those that are larger than MaxStanza are left out,
+// which errTooLong tells once the others are written.
 func (l *link) send(stanzas ...*element) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	var leftOut error
 	for _, s := range stanzas {
+		begin := l.buffer.Len()
 		s.encode(&l.buffer)
+		if l.buffer.Len()-begin > MaxStanza {
+			l.buffer.Truncate(begin)
+			leftOut = errTooLong
+		}
 		if l.buffer.Len() < writeSize {
 			continue
 		}
@@ -122,11 +140,8 @@ func (l *link) send(stanzas ...*element) error {
 			return err
 		}
 	}
-	return l.flush()
+	return errors.Join(l.flush(), leftOut)
 }
-
-// writeSize is how much is gathered before it is written.
-const writeSize = 64 << 10
 
 func (l *link) flush() error {
 	defer l.buffer.Reset()

@@ -165,6 +165,19 @@ func TestStrangeNicksDoNotEndTheStream(t *testing.T) {
 	s.sees(carol, "message /Bob: fine")
 }
 
+// An answer carries the id of its question, and that could be longer than the
+// server takes from a component.
+func TestAnAnswerThatIsTooLongIsNotWritten(t *testing.T) {
+	s, id := talking(t)
+	for _, to := range []string{component, id.String() + "@" + component, id.String() + "@" + component + "/Bob"} {
+		s.write("<iq type='get' from='%s' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>", bob, to, strings.Repeat("&apos;", MaxStanza/6))
+	}
+	s.quiet(bob)
+	s.say(id, 1, "the link stands", time.Now())
+	s.sees(bob, "message /alice: the link stands")
+	s.connected(1)
+}
+
 // locked is a buffer that a logger may write to while a test reads.
 type locked struct {
 	mu     sync.Mutex
