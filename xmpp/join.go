@@ -2,6 +2,9 @@ package xmpp
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -72,30 +75,38 @@ func (c *Component) occupant(ctx context.Context, in incoming) (o bridge.Occupan
 	return o, inside, err
 }
 
+const (
+	// MaxClients is how many clients of one member may be inside one room:
+	// everything said is sent to each.
+	MaxClients = 32
+	// exitTimeout is how long the store may take to forget a client that could
+	// not enter, also while the component stops.
+	exitTimeout = 5 * time.Second
+)
+
+var errTooManyClients = &bridge.Error{
+	Code:    bridge.TooMany,
+	Message: "You are inside with " + strconv.Itoa(MaxClients) + " clients already, and more are not let in. Leave the room with one of them and join again.",
+}
+
 // enter shows a client the room in the order of XEP-0045 §7.1: the others, the
 // client itself, history, subject. Nothing live comes between, since the room
-// is locked.
+// is locked. Errors: errTooManyClients, and those of the service.
 func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
+	full := in.attr("from")
+	if _, inside := r.occupants[full]; !inside && len(r.clients(m.ID)) >= MaxClients {
+		return errTooManyClients
+	}
 	nick, ok := r.chooseNick(m, in.to.resource)
 	if !ok {
 		r.reply(refusal(in.element, conflict, in.sentences().T("xmpp.nick_taken")))
 		return nil
 	}
 	before, first := r.shownAs(m), len(r.clients(m.ID)) == 0
-	full := in.attr("from")
-	by := in.from.identity()
-	by.Name = content.Name(nick)
-	session, m, o, err := r.service.Enter(ctx, r.id, by, full, nick)
+	m, past, err := r.admit(ctx, in, m, nick)
 	if err != nil {
 		return err
 	}
-	r.nicks[m.ID] = nick
-	r.see(session)
-	past, err := r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
-	if err != nil {
-		return err
-	}
-	r.occupants[full] = o
 	out := r.roster(m.ID, full)
 	if first {
 		out = append(out, r.arrival(m, before)...)
@@ -106,6 +117,45 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 	}
 	r.reply(append(out, r.subject().sentTo(full))...)
 	return nil
+}
+
+// admit makes the client an occupant and reads what it will be shown of the
+// past. With an error, also one of a store that may have noted it nevertheless,
+// it is taken out again: it will be told that it is outside. If the store is down
+// for that too it stays, here as there, until it bounces, leaves or joins again.
+func (r *room) admit(ctx context.Context, in incoming, m bridge.Member, nick string) (bridge.Member, []*element, error) {
+	full, by := in.attr("from"), in.from.identity()
+	by.Name = content.Name(nick)
+	_, inside := r.occupants[full]
+	known := r.nicks[m.ID]
+	session, entered, o, err := r.service.Enter(ctx, r.id, by, full, nick)
+	if bridge.CodeOf(err) != "" {
+		return m, nil, err
+	}
+	var past []*element
+	if err == nil {
+		r.nicks[m.ID], r.occupants[full] = nick, o
+		r.see(session)
+		past, err = r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
+	}
+	if err != nil {
+		r.nicks[m.ID] = known
+		o = bridge.Occupant{Session: r.id, Member: m.ID, JID: full, Nick: nick}
+		return m, nil, errors.Join(err, r.takeBack(ctx, o, inside))
+	}
+	return entered, past, nil
+}
+
+// takeBack takes out a client that could not enter. The others see it go only if
+// they had seen it before.
+func (r *room) takeBack(ctx context.Context, o bridge.Occupant, shown bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitTimeout)
+	defer cancel()
+	seen, err := r.remove(ctx, o)
+	if shown {
+		r.reply(seen...)
+	}
+	return err
 }
 
 // chooseNick is the nick under which a member enters: the one asked for, or

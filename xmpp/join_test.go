@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,70 @@ func TestADatabaseThatIsDownIsNoRefusal(t *testing.T) {
 	s.breakDown(errDown)
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
 	s.sees(bob, "presence error /Bob internal-server-error")
+}
+
+func TestAMemberIsInsideWithABoundedNumberOfClients(t *testing.T) {
+	s, id := talking(t)
+	join := "<presence from='%s' to='%s@%s/Bob' id='j' xml:lang='en'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+	client := func(i int) string { return fmt.Sprintf("bob@example.org/%d", i) }
+	for i := 1; i < MaxClients; i++ { // with bob there are MaxClients
+		s.join(id, client(i), "Bob")
+	}
+	s.write(join, client(MaxClients), id, component)
+	refused := s.next(client(MaxClients), 1)[0]
+	require.Equal(t, "presence error /Bob resource-constraint", tell(refused))
+	require.Equal(t, "wait", refused.child(nsComponent, "error").attr("type"))
+	require.Contains(t, refused.String(), "Leave the room with one of them")
+	list, err := s.Occupants(t.Context(), id)
+	require.NoError(t, err)
+	require.Len(t, list, MaxClients+1, "and Carol")
+
+	s.join(id, client(1), "Bob") // who is inside may enter again
+	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", client(1), id, component)
+	s.sees(client(1), "presence unavailable /Bob 110")
+	s.join(id, client(MaxClients), "Bob")
+}
+
+// Neither the store nor the room remembers a client that was told that it could
+// not enter.
+func TestAJoinThatFailsHalfWayLeavesNobodyInside(t *testing.T) {
+	for name, broken := range map[string]struct{ past, entry error }{
+		"the past cannot be read":                   {errDown, nil},
+		"the room cannot be read once it is stored": {nil, errDown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			id := s.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+			s.connected(1)
+			s.settled(id)
+			s.join(id, carol, "Carol")
+			s.forget("bob@example.org")
+			s.breakJoins(broken.past, broken.entry)
+			join := "<presence from='%s' to='%s@%s/Robert' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+			s.write(join, bob, id, component)
+			s.sees(bob, "presence error /Robert internal-server-error")
+			list, err := s.Occupants(t.Context(), id)
+			require.NoError(t, err)
+			require.Len(t, list, 1, "Carol alone")
+			s.breakJoins(nil, nil)
+			s.say(id, 1, "who is here?", time.Now())
+			s.sees(carol, "message /alice: who is here?")
+			s.quiet(bob)
+			s.write(join, bob, id, component)
+			s.sees(carol, "presence /Robert")
+		})
+	}
+}
+
+func TestWhoFailsToEnterAgainIsSeenToGo(t *testing.T) {
+	s, id := talking(t)
+	s.breakJoins(errDown, nil)
+	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	s.sees(bob, "presence error /Bob internal-server-error")
+	s.sees(carol, "presence unavailable /Bob")
+	s.say(id, 1, "he is gone", time.Now())
+	s.sees(carol, "message /alice: he is gone")
+	s.quiet(bob)
 }
 
 func TestRealAddressesAreShownOnlyAmongOwnPeople(t *testing.T) {
