@@ -1,57 +1,13 @@
 package test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"mailroom/test/harness"
 )
-
-// burst lets somebody say five things, numbered on from what they have said before.
-func (p *party) burst(t *testing.T, name string, how func(ctx context.Context, text string) error) {
-	t.Helper()
-	for range 5 {
-		text := p.next(name)
-		require.NoError(t, how(t.Context(), text))
-		p.said = append(p.said, text)
-	}
-}
-
-// next is what somebody says next.
-func (p *party) next(name string) string {
-	n := 1
-	for slices.Contains(p.said, fmt.Sprintf("%s-%d", name, n)) {
-		n++
-	}
-	return fmt.Sprintf("%s-%d", name, n)
-}
-
-// daveIsBack waits until a client that was cut off is in the room again, which it enters as soon as it can.
-func (p *party) daveIsBack(t *testing.T) {
-	t.Helper()
-	text := p.next("dave")
-	harness.Eventually(t, func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), patienceForOne)
-		defer cancel()
-		return p.daveTalks(ctx, text)
-	})
-	p.said = append(p.said, text)
-}
-
-// newParty is a session in which all four are.
-func newParty(t *testing.T, r harness.Request) *party {
-	t.Helper()
-	s := harness.NewSite(t, r)
-	s.Start(t)
-	p := invite(t, s)
-	p.everybodyIsHere(t)
-	return p
-}
 
 // TestPeersFailForAWhile holds that what is said while a peer is down is delivered afterwards, in order and once.
 func TestPeersFailForAWhile(t *testing.T) {
@@ -109,21 +65,6 @@ func smarthostFails(t *testing.T, p *party) {
 	require.Zero(t, p.site.Sink.Repeated())
 }
 
-// allArrives waits until all that was acknowledged is in the transcript, and everybody has seen it.
-func (p *party) allArrives(t *testing.T) {
-	t.Helper()
-	harness.Eventually(t, func() error { return harness.Same("the transcript", sorted(p.said), sorted(p.transcribed(t))) })
-	inOrder(t, p.transcribed(t))
-	p.everybodySaw(t)
-}
-
-func (p *party) transcribed(t *testing.T) []string {
-	t.Helper()
-	said, _, err := p.transcript.Said(t.Context(), p.session)
-	require.NoError(t, err)
-	return said
-}
-
 // TestGatewaysAreLeftOut holds that the others work when one block is missing.
 func TestGatewaysAreLeftOut(t *testing.T) {
 	t.Parallel()
@@ -148,29 +89,6 @@ func TestGatewaysAreLeftOut(t *testing.T) {
 			p.everybodySaw(t)
 		})
 	}
-}
-
-// start is a session that a program started in Alice's name.
-func start(t *testing.T, s *harness.Site) *party {
-	t.Helper()
-	p := &party{
-		site: s, bob: s.NewCorrespondent(t, harness.Bob, "Bob"), transcript: s.NewAPI(t, harness.Alice),
-		carol: s.NewMatrixUser(t, "carol"), dave: s.NewXMPPUser(t, "dave"),
-	}
-	p.startByProgram(t)
-	return p
-}
-
-func (p *party) startByProgram(t *testing.T) {
-	t.Helper()
-	started, err := p.transcript.StartSession(t.Context(), subject, "alice-1", harness.Bob, "carol@"+harness.Domain, "dave@"+harness.Domain)
-	require.NoError(t, err)
-	p.session, p.said = started.ID, []string{"alice-1"}
-}
-
-// program is how a program talks.
-func (p *party) program(ctx context.Context, text string) error {
-	return p.transcript.Say(ctx, p.session, text, text)
 }
 
 // TestPeersAreDownAtTheStart holds that no peer is needed to start, and that each gets what was meant for it once it is there.
