@@ -90,7 +90,7 @@ func (r *room) gather(ctx context.Context, d *delivery, records []bridge.Record)
 
 func (r *room) unsendable(record bridge.Record, size int) error {
 	return &bridge.RefusedError{
-		Reason: locales.Default().For(r.session.Session.Lang).T("xmpp.too_large"),
+		Reason: locales.Default().For(r.session.Session.Lang).T("xmpp.message_too_large"),
 		Err:    fmt.Errorf("record %d needs a stanza of %d bytes, and %d may be written", record.Seq, size, MaxStanza),
 	}
 }

@@ -50,10 +50,11 @@ type Queue interface {
 type Transport interface {
 	// Deliver brings consecutive records, of which the first follows
 	// lane.Acked, to the lane's destination. accepted says how many, from the
-	// front, the destination has taken: they never come again. The error, nil
-	// only if all were taken, is about the one after: *bridge.RefusedError if
-	// it will never be taken, *bridge.WaitError if it is not time yet, any
-	// other to try again later. Repeats after a crash must show nothing twice.
+	// front, the destination has taken: they never come again. It may take fewer
+	// than all, at least one, without error: the rest follows at once. An error
+	// is about the record after the accepted ones: *bridge.RefusedError if it
+	// will never be taken, *bridge.WaitError if it is not time yet, any other to
+	// try again later. Repeats after a crash must show nothing twice.
 	Deliver(ctx context.Context, lane bridge.Lane, records []bridge.Record) (accepted int, err error)
 }
 
