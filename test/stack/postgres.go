@@ -51,7 +51,7 @@ func newPostgres(ctx context.Context, dir string, held *ports, spawner spawner) 
 		// SIGINT is the fast shutdown: it does not wait for clients to leave.
 		quit: syscall.SIGINT, answers: p.accepts,
 		// It does not start while children of a server that was killed live.
-		tries: 50,
+		tries:   50,
 		command: func() *exec.Cmd { return cluster.serve(port) },
 	}
 	return p, nil
