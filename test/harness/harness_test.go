@@ -38,10 +38,14 @@ func TestMatrixUsersTalk(t *testing.T) {
 	s.Stack.Do(t, "restart dendrite")
 	require.NoError(t, eve.Say(t.Context(), created.ID, "2", "eve-1"))
 	for _, u := range []*MatrixUser{carol, eve} {
-		seen, brought, err := u.Seen(t.Context(), created.ID)
-		require.NoError(t, err)
-		require.Equal(t, []string{"carol-1", "eve-1"}, seen)
-		require.Empty(t, brought)
+		Eventually(t, func() error {
+			seen, brought, err := u.Seen(t.Context(), created.ID)
+			if err != nil {
+				return err
+			}
+			require.Empty(t, brought)
+			return Same(u.ID, []string{"carol-1", "eve-1"}, seen)
+		})
 	}
 }
 

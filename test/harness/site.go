@@ -16,9 +16,10 @@ const MailDomain = "in." + Domain
 // NewSession is the address that makes a session of a mail.
 const NewSession = "new@" + MailDomain
 
-// Times of the test configuration: as short as a busy machine allows.
+// Times of the test configuration: as short as a busy machine allows. A browser that shows a message must have told so before
+// missedAfter is over.
 const (
-	missedAfter = time.Second
+	missedAfter = 3 * time.Second
 	nativeWait  = 3 * time.Second
 )
 
