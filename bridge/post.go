@@ -117,7 +117,7 @@ func (s *Service) respond(ctx context.Context, tx Tx, room *Room, m *Member, by 
 	}
 	if !inside {
 		m.State = Joined
-		if m.Name == "" {
+		if m.Name == "" && !posesAsAddress(by.Name) {
 			m.Name = by.Name
 		}
 		if err := tx.SetMember(ctx, room.Session.ID, *m); err != nil {
@@ -129,6 +129,10 @@ func (s *Service) respond(ctx context.Context, tx Tx, room *Room, m *Member, by 
 	}
 	return grown(ctx, tx, room)
 }
+
+// posesAsAddress says if a name looks like an address: the address is who
+// somebody is, and nobody may show another's in its place.
+func posesAsAddress(name string) bool { return strings.Contains(name, "@") }
 
 // endpointOf is the endpoint of a room network by which the identity acts.
 // Mail and web have no inside: a mailbox is always reachable, a browser says

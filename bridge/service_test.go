@@ -406,3 +406,24 @@ func TestHeldRepliesAreBoundAndAskedAboutOnceForEachSender(t *testing.T) {
 		require.Equal(t, "held 0", texts[0])
 	})
 }
+
+func TestANameIsNoAddress(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		room, err := s.Start(ctx, bridge.StartRequest{
+			By:       bridge.Identity{Via: bridge.Mail, Address: alice, Name: "boss@example.org"},
+			Invitees: []bridge.Invitee{{Address: bob}, {Address: carol, Name: "bob@client.test"}},
+			Origin:   bridge.Origin{Network: bridge.Mail, ID: "x"},
+		})
+		require.NoError(t, err)
+		_, err = s.Post(ctx, bridge.PostRequest{
+			Session: room.Session.ID, By: bridge.Identity{Via: bridge.Mail, Address: bob, Name: "alice@example.org"},
+			Body: bridge.Body{Text: "hi"}, Origin: bridge.Origin{Network: bridge.Mail, ID: "y"},
+		})
+		require.NoError(t, err)
+		room, err = s.Room(ctx, room.Session.ID)
+		require.NoError(t, err)
+		for _, m := range room.Members {
+			require.Empty(t, m.Name)
+		}
+	})
+}

@@ -133,6 +133,9 @@ func (s *Service) newMember(room *Room, i Invitee) Member {
 		ID: uuid.New(), Number: len(room.Members) + 1, Name: i.Name, Address: i.Address,
 		Role: Participant, State: Invited, Grant: Grant{ID: uuid.New()},
 	}
+	if posesAsAddress(m.Name) {
+		m.Name = ""
+	}
 	for _, a := range s.config.Directory.Addresses(i.Address) {
 		m.Endpoints = append(m.Endpoints, Endpoint{a, EndpointMapped})
 	}
