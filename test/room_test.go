@@ -39,11 +39,11 @@ func talk(t *testing.T, p *party, middle func()) {
 	sawByMail(t, p.alice, "carol-1", "dave-1", "bob-1")
 	p.say(t, "alice-2", p.answers(p.alice, started))
 	sawByMail(t, p.bob, "alice-1", "carol-1", "dave-1", "alice-2")
+	p.bobOnPage = harness.NewBrowser(t, invitation.Link)
 	p.everybodySaw(t)
 
 	middle()
 
-	p.bobOnPage = harness.NewBrowser(t, invitation.Link)
 	p.bobOnPage.Say("bob-2")
 	p.say(t, "bob-2", func(context.Context, string) error { return nil })
 	p.say(t, "carol-2", p.carolTalks)

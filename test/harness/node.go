@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -159,9 +160,30 @@ func (n *Node) end(t *testing.T) {
 	if err := n.signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
+	if faults := n.faults(); len(faults) > 0 {
+		t.Errorf("%s has logged errors:\n%s", n.name, strings.Join(faults, "\n"))
+	}
 	if _, err := os.Stat(n.log); err == nil && t.Failed() {
 		t.Logf("the end of the log of %s:\n%s", n.name, n.tail())
 	}
+}
+
+// faults are the errors in the log: what is wrong with Mailroom itself. What peers do wrong are warnings.
+func (n *Node) faults() []string {
+	text, err := os.ReadFile(n.log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it never ran
+	}
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var faults []string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, " level=ERROR ") {
+			faults = append(faults, strings.TrimSpace(line))
+		}
+	}
+	return faults
 }
 
 func (n *Node) tail() string {
