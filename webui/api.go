@@ -84,22 +84,25 @@ func (s *Server) authorized(call apiCall) http.Handler {
 
 // authenticate says whom the bearer token names. Without one that counts, it has answered.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) (by bridge.Identity, ok bool) {
-	client := s.clientAddr(r)
-	if s.guesses.full(client) {
-		writeJSON(w, http.StatusTooManyRequests, problem("too_often", "There were too many wrong tokens from your network. Try again in a minute."))
-		return by, false
-	}
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	by, err := s.service.APIIdentity(r.Context(), bearer)
 	switch {
 	case bridge.CodeOf(err) == bridge.NotFound:
-		s.guesses.add(client)
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		writeJSON(w, http.StatusUnauthorized, problem("unauthorized", "Send a header with a token that counts: Authorization: Bearer …"))
+		s.unauthorized(w, r)
 	case err != nil:
 		s.apiFail(w, r, err)
 	}
 	return by, err == nil
+}
+
+func (s *Server) unauthorized(w http.ResponseWriter, r *http.Request) {
+	if s.guesses.add(s.clientAddr(r)) {
+		w.Header().Set("Retry-After", retryAfter)
+		writeJSON(w, http.StatusTooManyRequests, problem("too_often", "There were too many wrong tokens from your network. Try again in a minute."))
+		return
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	writeJSON(w, http.StatusUnauthorized, problem("unauthorized", "Send a header with a token that counts: Authorization: Bearer …"))
 }
 
 func (s *Server) apiFail(w http.ResponseWriter, r *http.Request, err error) {

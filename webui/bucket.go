@@ -8,7 +8,7 @@ import (
 
 // Limits of guessing. A token has 130 bits, so this saves work and noise rather than secrets.
 const (
-	// MaxGuesses is how many wrong tokens one client may show within guessWindow; then it gets 429 for every token.
+	// MaxGuesses is how many wrong tokens one client may show within guessWindow; every further one gets 429 instead of 404.
 	MaxGuesses  = 20
 	guessWindow = time.Minute
 	// maxGuessers bounds the clients that are counted at a time; with more, the count begins anew.
@@ -25,20 +25,13 @@ type bucket struct {
 
 func newBucket() *bucket { return &bucket{now: time.Now, guesses: make(map[netip.Prefix]int)} }
 
-// full says that the client has guessed too often.
-func (b *bucket) full(client netip.Addr) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.empty()
-	return b.guesses[guesser(client)] >= MaxGuesses
-}
-
-// add counts one wrong token.
-func (b *bucket) add(client netip.Addr) {
+// add counts one wrong token, and says if it was one too many.
+func (b *bucket) add(client netip.Addr) (tooMany bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.empty()
 	b.guesses[guesser(client)]++
+	return b.guesses[guesser(client)] > MaxGuesses
 }
 
 func (b *bucket) empty() {

@@ -13,9 +13,6 @@ type held struct {
 }
 
 func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
-	if !s.mayGuess(w, r) {
-		return
-	}
 	reply, err := s.service.HeldReply(r.Context(), r.PathValue("token"))
 	if err == nil && reply.State != bridge.HeldWaiting {
 		s.decided(w, r, reply.State)
@@ -38,7 +35,7 @@ func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
 
 // decideHeld posts the reply, or throws it away.
 func (s *Server) decideHeld(w http.ResponseWriter, r *http.Request) {
-	if !s.mayGuess(w, r) || !s.parseForm(w, r) {
+	if !s.parseForm(w, r) {
 		return
 	}
 	state, err := bridge.HeldRefused, error(nil)

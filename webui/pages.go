@@ -81,9 +81,12 @@ func (s *Server) foreignForm(w http.ResponseWriter, r *http.Request) {
 	s.note(w, r, http.StatusForbidden, p.T("page.foreign_title"), p.T("page.foreign"), "")
 }
 
+// retryAfter is when a guesser may try again, in seconds.
+var retryAfter = strconv.Itoa(int(guessWindow.Seconds()))
+
 func (s *Server) tooOften(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
-	w.Header().Set("Retry-After", strconv.Itoa(int(guessWindow.Seconds())))
+	w.Header().Set("Retry-After", retryAfter)
 	s.note(w, r, http.StatusTooManyRequests, p.T("page.too_often_title"), p.T("page.too_often"), "")
 }
 

@@ -115,13 +115,13 @@ func TestGuessersAreCountedByNetworkAndForAMinute(t *testing.T) {
 	b.now = func() time.Time { return now }
 	addr := netip.MustParseAddr
 	for range MaxGuesses {
-		b.add(addr("2001:db8::1"))
+		require.False(t, b.add(addr("2001:db8::1")))
 	}
-	require.True(t, b.full(addr("2001:db8::ffff")), "its owner has the whole /64")
-	require.False(t, b.full(addr("2001:db8:0:1::1")))
-	require.False(t, b.full(addr("192.0.2.1")))
+	require.True(t, b.add(addr("2001:db8::ffff")), "its owner has the whole /64")
+	require.False(t, b.add(addr("2001:db8:0:1::1")))
+	require.False(t, b.add(addr("192.0.2.1")))
 	now = now.Add(guessWindow)
-	require.False(t, b.full(addr("2001:db8::1")))
+	require.False(t, b.add(addr("2001:db8::1")))
 }
 
 func TestHealthAndReadiness(t *testing.T) {

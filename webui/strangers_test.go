@@ -76,11 +76,36 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	for range MaxGuesses {
 		require.Equal(t, http.StatusNotFound, v.get("/j/guess").StatusCode)
 	}
-	answer := v.get("/j/join-carol")
-	require.Equal(t, http.StatusTooManyRequests, answer.StatusCode, "a right token must not show among wrong ones")
-	require.Equal(t, "60", answer.Header.Get("Retry-After"))
+	for name, answer := range map[string]*http.Response{
+		"opening a link": v.get("/j/guess"), "pressing the button": v.post("/j/guess", nil), "a held reply": v.get("/c/guess"),
+		"deciding on one": v.post("/c/guess", url.Values{"do": {"post"}}), "stopping mails": v.post("/u/guess", nil),
+		"the API": v.get(apiPrefix + "/sessions"),
+	} {
+		require.Equal(t, http.StatusTooManyRequests, answer.StatusCode, name)
+		require.Equal(t, "60", answer.Header.Get("Retry-After"), name)
+	}
 	require.Equal(t, http.StatusOK, v.get(sessionPath(room.Session.ID)).StatusCode, "who is inside stays inside")
 	require.Equal(t, http.StatusOK, v.get("/i/guess.png").StatusCode)
+}
+
+// Behind a proxy that names nobody, or a shared address, everybody is one client.
+func TestOthersGuessesDoNotShutOutARightToken(t *testing.T) {
+	fake := newFake()
+	room, _, bob, _, _ := plan(fake)
+	fake.held["confirm"] = bridge.Held{Session: room.Session.ID, Member: bob.ID, Sender: bob.Address, State: bridge.HeldWaiting}
+	h := handler(t, fake)
+	stranger := newVisitor(t, h)
+	for stranger.get("/j/guess").StatusCode != http.StatusTooManyRequests {
+	}
+	v := apiClient(t, fake, h, "Alice", "alice@example.org")
+	for name, answer := range map[string]*http.Response{
+		"opening a link": v.get("/j/join-carol"), "a held reply": v.get("/c/confirm"), "deciding on it": v.post("/c/confirm", url.Values{"do": {"post"}}),
+		"the page to stop mails": v.get("/u/unsubscribe-carol"), "stopping mails": v.post("/u/unsubscribe-carol", nil), "the API": v.get(apiPrefix + "/sessions"),
+	} {
+		require.Equal(t, http.StatusOK, answer.StatusCode, name)
+	}
+	require.Equal(t, http.StatusSeeOther, v.post("/j/join-carol", nil).StatusCode)
+	require.Equal(t, http.StatusTooManyRequests, stranger.get("/j/guess").StatusCode)
 }
 
 func TestForeignFormsAreRefused(t *testing.T) {
