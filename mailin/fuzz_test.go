@@ -14,7 +14,8 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // What is let through must be parsed without a panic, and quickly.
 func FuzzPrescan(f *testing.F) {
-	for _, seed := range []string{invitation, dsn, head + nested(3), head + multipart("b", "--b\r\n\r\nx\r\n--b--\r\n"), "\r\n", "a\n", ": \r\n \r\n"} {
+	for _, seed := range []string{invitation, dsn, head + nested(3), head + multipart("b", "--b\r\n\r\nx\r\n--b--\r\n"), "\r\n", "a\n", ": \r\n \r\n",
+		"From: a@b.c\nFrom\v: d@e.f\n\n", "From: a@b.c\nFrom\u00a0: d@e.f\n\n", "Authentication-Re\u017fults: a; none\n\n"} {
 		f.Add([]byte(crlf(seed)))
 	}
 	s := testServer(f)
@@ -29,6 +30,11 @@ func FuzzPrescan(f *testing.F) {
 		if len(m.Header) == 0 || len(m.Header) > s.config.Limits.HeaderFields || !strings.HasSuffix(string(m.Raw), string(m.Body)) {
 			t.Fatalf("%d fields", len(m.Header))
 		}
+		for name := range readFields {
+			if ours, theirs := m.Header.count(name), countLoosely(m.Raw, name); ours != theirs {
+				t.Fatalf("we see %d fields %s, a verifier %d", ours, name, theirs)
+			}
+		}
 		began := time.Now()
 		if _, refused := s.parse(context.Background(), m); refused != nil && refused.Err != nil && strings.Contains(refused.Err.Error(), "panic") {
 			t.Fatal(refused.Err)
@@ -41,6 +47,19 @@ func FuzzPrescan(f *testing.F) {
 			t.Fatal("an author without an address")
 		}
 	})
+}
+
+// countLoosely counts the fields of that name for a reader that trims all white
+// space and folds Unicode case, as verifiers of signatures do.
+func countLoosely(raw []byte, name string) (n int) {
+	block, _, _ := strings.Cut("\r\n"+string(raw), "\r\n\r\n")
+	for _, line := range strings.Split(block, "\r\n") {
+		found, _, _ := strings.Cut(line, ":")
+		if !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") && strings.EqualFold(strings.TrimSpace(found), name) {
+			n++
+		}
+	}
+	return n
 }
 
 // Every word that was written is kept or elided, and nothing is left of nothing only.

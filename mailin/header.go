@@ -61,12 +61,17 @@ type message struct {
 	Body   []byte // the end of Raw
 }
 
-// splitField parts the first line of a field; ok is false for a line that is none.
+// splitField parts the first line of a field; ok is false for a line that is
+// none. A name is printable ASCII without a colon (ftext, RFC 5322 §3.6.8). Spaces
+// may stand before the colon (§4.5), and nothing else: verifiers of signatures
+// trim more from a name, and would sign for a field that we do not see.
 func splitField(line []byte) (f field, ok bool) {
 	name, value, found := bytes.Cut(line, []byte(":"))
 	name = bytes.TrimRight(name, " \t")
-	if !found || len(name) == 0 || bytes.ContainsAny(name, " \t") {
+	if !found || len(name) == 0 || bytes.ContainsFunc(name, notFtext) {
 		return field{}, false
 	}
 	return field{Name: string(name), Value: string(value)}, true
 }
+
+func notFtext(r rune) bool { return r <= ' ' || r > '~' }

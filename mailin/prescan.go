@@ -17,6 +17,7 @@ var (
 	errBareLineEnd = refuse(550, "5.6.0", "bare line end", "Lines of a mail end in CR LF (RFC 5321 2.3.8), and a line of this mail does not. Please send it with another mail program.")
 	errNullHeader  = refuse(550, "5.6.0", "NUL in header", "The header of this mail holds a NUL byte. Please send it with another mail program.")
 	errNoHeader    = refuse(550, "5.6.0", "no header", "This mail has no header. Please send it with another mail program.")
+	errNoField     = refuse(550, "5.6.0", "no header field", "A line in the header of this mail is no header field (RFC 5322 2.2), so that servers do not agree about what the mail says. Please send it with another mail program.")
 )
 
 // prescan checks the bounds of a mail before any library sees it, in one pass
@@ -70,7 +71,7 @@ func checkLines(raw []byte, l Limits) *refusal {
 // splitHeader reads the header block. A mail without an empty line has no body,
 // and gets the line, which verifiers of signatures insist on.
 func splitHeader(raw []byte, l Limits) (*message, *refusal) {
-	var b headerBlock
+	b := headerBlock{strict: true}
 	rest := raw
 	for len(rest) > 0 {
 		line, after := cutLine(rest)
@@ -105,6 +106,7 @@ func cutLine(b []byte) (line, rest []byte) {
 type headerBlock struct {
 	fields header
 	bytes  int
+	strict bool // refuses a line that is no field; in the header of a part it is only counted
 }
 
 func (b *headerBlock) add(line []byte, l Limits) *refusal {
@@ -126,7 +128,10 @@ func (b *headerBlock) add(line []byte, l Limits) *refusal {
 		return refuse(552, "5.6.0", "too many header fields", "The header of this mail has more than %d fields. Please send it afresh instead of forwarding it.", l.HeaderFields)
 	}
 	f, ok := splitField(line)
-	if !ok {
+	switch {
+	case !ok && b.strict:
+		return errNoField
+	case !ok:
 		f = field{Value: string(line)} // no field, but it counts, and folds belong to it
 	}
 	b.fields = append(b.fields, f)

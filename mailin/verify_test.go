@@ -40,6 +40,10 @@ func TestForgedMailIsRefusedWithAReason(t *testing.T) {
 		"second From with a space before the colon": {"v=DMARC1; p=none", func(t *testing.T, b *bench) string {
 			return "From : Boss <boss@example.org>\r\n" + b.signed(t, invitation)
 		}, "550 5.7.1 This mail must have exactly one From"},
+		"signed From renamed with a vertical tab":   {"v=DMARC1; p=none", renamedFrom("\v"), "550 5.6.0 A line in the header"},
+		"signed From renamed with a form feed":      {"v=DMARC1; p=none", renamedFrom("\f"), "550 5.6.0 A line in the header"},
+		"signed From renamed with a no-break space": {"v=DMARC1; p=none", renamedFrom("\u00a0"), "550 5.6.0 A line in the header"},
+		"signed From renamed with a next line":      {"v=DMARC1; p=none", renamedFrom("\u0085"), "550 5.6.0 A line in the header"},
 		"two mailboxes in From": {"v=DMARC1; p=none", func(t *testing.T, b *bench) string {
 			return b.signed(t, strings.Replace(invitation, "From: Alice <alice@example.org>", "From: alice@example.org, boss@example.org", 1))
 		}, "550 5.7.1 This mail must have exactly one From"},
@@ -65,6 +69,14 @@ func TestForgedMailIsRefusedWithAReason(t *testing.T) {
 			b.send(t, c.mail(t, b), c.want, "new@in.example.org")
 			require.Empty(t, b.service.starts)
 		})
+	}
+}
+
+// renamedFrom puts the boss above the From that was signed, and hides that one:
+// whoever trims its name still finds it below the signature.
+func renamedFrom(hidden string) func(*testing.T, *bench) string {
+	return func(t *testing.T, b *bench) string {
+		return "From: Boss <boss@example.org>\r\n" + strings.Replace(b.signed(t, invitation), "\r\nFrom:", "\r\nFrom"+hidden+":", 1)
 	}
 }
 
