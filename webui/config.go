@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,7 +19,8 @@ type Config struct {
 	Listen string
 	// PublicURL is where browsers reach us, as https://chat.example.org. Its scheme decides if cookies are Secure.
 	PublicURL string
-	// TrustedProxies are the addresses or prefixes whose X-Forwarded-For is believed.
+	// TrustedProxies are the addresses or prefixes whose X-Forwarded-For is believed. Who listens on loopback only has a
+	// proxy there: without any named here, loopback is trusted then.
 	TrustedProxies []string
 	// TLS serves HTTPS; nil serves plain HTTP, for loopback or behind a proxy.
 	TLS *tls.Config
@@ -48,6 +50,9 @@ func (c Config) check() (settings, error) {
 		return s, fmt.Errorf("public_url: %q has more than a host; Mailroom needs a host name of its own, like https://chat.example.org", c.PublicURL)
 	}
 	s.origin, s.secure = u.Scheme+"://"+u.Host, u.Scheme == "https"
+	if len(c.TrustedProxies) == 0 && onLoopback(c.Listen) {
+		c.TrustedProxies = []string{"127.0.0.0/8", "::1"}
+	}
 	for _, text := range c.TrustedProxies {
 		prefix, err := parsePrefix(text)
 		if err != nil {
@@ -56,6 +61,16 @@ func (c Config) check() (settings, error) {
 		s.proxies = append(s.proxies, prefix)
 	}
 	return s, nil
+}
+
+func onLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && isLoopback(host)
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {

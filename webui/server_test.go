@@ -99,6 +99,28 @@ func TestClientIsBelievedOnlyThroughATrustedProxy(t *testing.T) {
 	}
 }
 
+func TestProxyOnLoopbackIsTrustedByItself(t *testing.T) {
+	for _, c := range []struct {
+		listen  string
+		proxies []string
+		want    string
+	}{
+		{"127.0.0.1:8080", nil, "198.51.100.1"},
+		{"localhost:8080", nil, "198.51.100.1"},
+		{"[::1]:8080", nil, "198.51.100.1"},
+		{":8080", nil, "127.0.0.1"},
+		{"0.0.0.0:8080", nil, "127.0.0.1"},
+		{"127.0.0.1:8080", []string{"10.0.0.1"}, "127.0.0.1"},
+	} {
+		config, err := Config{PublicURL: "https://x.test", Listen: c.listen, TrustedProxies: c.proxies}.check()
+		require.NoError(t, err)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "127.0.0.1:1"
+		r.Header.Set("X-Forwarded-For", "198.51.100.1")
+		require.Equal(t, c.want, (&Server{config: config}).clientAddr(r).String(), c)
+	}
+}
+
 func TestTooLongAHeaderIsRefused(t *testing.T) {
 	site := newSite(t, newFake())
 	r, err := http.NewRequest("GET", site.url, nil)
