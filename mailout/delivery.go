@@ -92,19 +92,42 @@ func isStale(err error) bool {
 // it is for the admin to mend, and the mail waits.
 func connectError(err error) error { return fmt.Errorf("connect to the smarthost: %w", err) }
 
+// errRefusesUs is when the smarthost's answer is about us and not about this mail: every other one would get it, too. It is
+// for the admin to mend, and the mails wait.
+var errRefusesUs = errors.New("the smarthost takes no mail from here")
+
 // outcome tells what is refused for good from what is worth another try.
 func outcome(err error) error {
 	var at *stepError
 	var answer *smtp.SMTPError
-	if !errors.As(err, &at) || !errors.As(err, &answer) || answer.Code < 500 || aboutUs(at.step, answer) {
+	if !errors.As(err, &at) || !errors.As(err, &answer) || answer.Code < 500 {
 		return err
+	}
+	if aboutUs(at.step, answer) {
+		return fmt.Errorf("%w: %w", errRefusesUs, err)
 	}
 	return &bridge.RefusedError{Reason: reason(answer), Err: err}
 }
 
-// aboutUs tells that the server wants us to log in first (RFC 4954 §6), which says nothing about the mail.
+// aboutUs tells that a refusal before the final dot says nothing about the mail: who must log in (RFC 4954 §6), whose sender
+// is not welcome (at MAIL only the size is the mail's own), or who may not relay here (RFC 3463: X.7, security or policy) is
+// us. Such a mail is given up only when its time is over.
 func aboutUs(at step, answer *smtp.SMTPError) bool {
-	return at == stepMail && (answer.Code == 530 || answer.Code == 534 || answer.Code == 535 || answer.Code == 538)
+	switch {
+	case at == stepDot:
+		return false
+	case at == stepMail:
+		return !tooBig(answer)
+	case answer.Code == 530, answer.Code == 534, answer.Code == 535, answer.Code == 538:
+		return true
+	}
+	// Some servers, as Exim, send no enhanced code: "550 relay not permitted".
+	return answer.EnhancedCode[0] == 5 && answer.EnhancedCode[1] == 7 || strings.Contains(strings.ToLower(answer.Message), "relay")
+}
+
+func tooBig(answer *smtp.SMTPError) bool {
+	enhanced := answer.EnhancedCode
+	return answer.Code == 552 || enhanced[0] == 5 && enhanced[1] == 3 && enhanced[2] == 4
 }
 
 // reason says in a sentence why a mail was refused and what to do next, by the enhanced status code (RFC 3463) and,
@@ -116,7 +139,7 @@ func reason(answer *smtp.SMTPError) string {
 		return "the mail server there does not take mail from here. Ask them for another address, or tell your admin."
 	case enhanced[0] == 5 && enhanced[1] == 2 && enhanced[2] == 2:
 		return "their mailbox is full. Invite them again later, or by another address."
-	case enhanced[0] == 5 && enhanced[1] == 3 && enhanced[2] == 4, answer.Code == 552:
+	case tooBig(answer):
 		return "the mail server there finds the mail too big. They can read everything on the page."
 	case enhanced[0] == 5 && (enhanced[1] == 1 || enhanced[1] == 2), answer.Code == 550, answer.Code == 551, answer.Code == 553:
 		return "there is no such address. Check how it is written, and invite them again."

@@ -2,8 +2,10 @@ package mailout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"mailroom/bridge"
 	"mailroom/locales"
@@ -16,6 +18,7 @@ type Sender struct {
 	signer    *signer // nil: mails are not signed
 	pool      *pool
 	log       *slog.Logger
+	refused   atomic.Bool // the admin was told that the smarthost refuses us
 }
 
 // New makes a Sender. It checks the configuration and connects to nothing: a smarthost that is down is met when there is
@@ -45,10 +48,21 @@ func (s *Sender) Send(ctx context.Context, letter bridge.Letter) error {
 		return err
 	}
 	if err := s.pool.send(ctx, mail); err != nil {
-		return withoutTokens(err, letter.Tokens)
+		cleared := withoutTokens(err, letter.Tokens)
+		s.noteRefusal(errors.Is(err, errRefusesUs), cleared)
+		return cleared
 	}
+	s.refused.Store(false)
 	s.log.Info("mail sent", "session", letter.Mail.Session, "mail", letter.Mail.ID, "kind", letter.Mail.Kind, "bytes", len(mail.Raw))
 	return nil
+}
+
+// noteRefusal tells the admin, once until a mail goes through again, that the smarthost refuses us.
+func (s *Sender) noteRefusal(refused bool, err error) {
+	if refused && !s.refused.Swap(true) {
+		s.log.Error("the smarthost refuses us, and mails wait: let it take mail from this machine and from this sender "+
+			"(in Postfix: mynetworks), or write user and password into mail.smarthost", "error", err)
+	}
 }
 
 // Close ends the connections that are kept for the next mail.

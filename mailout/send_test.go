@@ -61,12 +61,18 @@ func TestAnswerDecides(t *testing.T) {
 		{"policy", stepDot, smtpError(550, smtp.EnhancedCode{5, 7, 1}, "spam"), "does not take mail"},
 		{"too big", stepDot, smtpError(552, smtp.EnhancedCode{5, 3, 4}, "big"), "too big"},
 		{"anything for good", stepDot, smtpError(554, smtp.EnhancedCode{5, 6, 0}, "no"), "refused"},
-		{"sender refused", stepMail, smtpError(553, smtp.EnhancedCode{5, 1, 8}, "no"), "no such address"},
+		{"too big by its SIZE", stepMail, smtpError(552, smtp.NoEnhancedCode, "big"), "too big"},
+		{"policy, no relaying", stepDot, smtpError(554, smtp.EnhancedCode{5, 7, 1}, "relay access denied"), "does not take mail"},
 		{"busy at MAIL", stepMail, smtpError(451, smtp.EnhancedCode{4, 3, 0}, "busy"), ""},
 		{"greylisted", stepRcpt, smtpError(450, smtp.EnhancedCode{4, 2, 0}, "later"), ""},
 		{"busy at the final dot", stepDot, smtpError(451, smtp.EnhancedCode{4, 3, 0}, "busy"), ""},
 		{"closing", stepRcpt, smtpError(421, smtp.EnhancedCode{4, 3, 2}, "bye"), ""},
 		{"wants a login", stepMail, smtpError(530, smtp.EnhancedCode{5, 7, 0}, "log in first"), ""},
+		{"wants a login at RCPT", stepRcpt, smtpError(530, smtp.NoEnhancedCode, "log in first"), ""},
+		{"sender refused", stepMail, smtpError(553, smtp.EnhancedCode{5, 1, 8}, "no"), ""},
+		{"sender not permitted", stepMail, smtpError(550, smtp.EnhancedCode{5, 7, 1}, "not you"), ""},
+		{"no relaying for us (Postfix)", stepRcpt, smtpError(554, smtp.EnhancedCode{5, 7, 1}, "Relay access denied"), ""},
+		{"no relaying for us (Exim)", stepRcpt, smtpError(550, smtp.NoEnhancedCode, "relay not permitted"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPeer(t, nil)
@@ -94,6 +100,31 @@ func TestAnswerDecides(t *testing.T) {
 			require.Len(t, p.got(), 1)
 		})
 	}
+}
+
+// A smarthost that lost its configuration for a minute refuses every mail: the admin reads one line that says what to mend.
+func TestAdminIsToldOnceThatTheSmarthostRefusesUs(t *testing.T) {
+	p := newPeer(t, nil)
+	var log bytes.Buffer
+	s, err := New(testConfig("smtp://"+p.address), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
+	require.NoError(t, err)
+	defer s.Close()
+	send := func() error { return s.Send(t.Context(), letter(bridge.LetterInvitation, bob)) }
+	for outage := range 2 {
+		p.answers(func(at step) error {
+			if at == stepRcpt {
+				return smtpError(554, smtp.EnhancedCode{5, 7, 1}, "Relay access denied for b-bbtoken@in.example.org")
+			}
+			return nil
+		})
+		require.Error(t, send())
+		require.Error(t, send())
+		require.Equal(t, outage+1, strings.Count(log.String(), "mynetworks"))
+		p.answers(func(step) error { return nil })
+		require.NoError(t, send())
+	}
+	require.Contains(t, log.String(), "Relay access denied")
+	require.NotContains(t, log.String(), "bbtoken")
 }
 
 func TestBurstUsesOneConnection(t *testing.T) {
@@ -203,8 +234,12 @@ func TestLogin(t *testing.T) {
 	require.NoError(t, s.Send(t.Context(), letter(bridge.LetterMissed, bob)))
 	require.Equal(t, "mailroom", p.got()[0].user)
 
-	s = newSender(t, testConfig("smtp://mailroom:wr0ngw0rd@"+p.address))
-	err := s.Send(t.Context(), letter(bridge.LetterMissed, bob))
+	var log bytes.Buffer
+	s, err := New(testConfig("smtp://mailroom:wr0ngw0rd@"+p.address), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})))
+	require.NoError(t, err)
+	defer s.Close()
+	err = s.Send(t.Context(), letter(bridge.LetterMissed, bob))
+	require.Contains(t, log.String(), "user and password", "the admin is told")
 	require.ErrorContains(t, err, "log in to 127.0.0.1 as mailroom")
 	require.NotContains(t, err.Error(), "wr0ngw0rd")
 	var refused *bridge.RefusedError

@@ -203,7 +203,12 @@ func (h smarthost) logIn(client *smtp.Client) error {
 	if !client.SupportsAuth(sasl.Plain) && client.SupportsAuth(sasl.Login) {
 		method = sasl.NewLoginClient(h.user, h.password)
 	}
-	if err := client.Auth(method); err != nil {
+	err := client.Auth(method)
+	var answer *smtp.SMTPError
+	if errors.As(err, &answer) && answer.Code >= 500 {
+		err = fmt.Errorf("%w: %w", errRefusesUs, err)
+	}
+	if err != nil {
 		return fmt.Errorf("log in to %s as %s: %w", h.host, h.user, err)
 	}
 	return nil
