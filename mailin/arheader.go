@@ -6,7 +6,7 @@ import (
 
 // authResults is one Authentication-Results field (RFC 8601 §2.2).
 type authResults struct {
-	ServerID string
+	ServerID string // as written
 	Results  []authResult
 }
 
@@ -26,7 +26,7 @@ func parseAuthResults(value string) (r authResults, ok bool) {
 	if len(words) == 0 || len(words) > 1 && words[1] != "1" {
 		return r, false
 	}
-	r.ServerID = strings.ToLower(unquote(words[0]))
+	r.ServerID = unquote(words[0])
 	for _, clause := range clauses[1:] {
 		if result, ok := parseAuthResult(clause); ok {
 			r.Results = append(r.Results, result)
@@ -130,7 +130,7 @@ func unquote(s string) string {
 func resultsOf(h header, serverID string) []authResult {
 	var results []authResult
 	for _, value := range h.all("Authentication-Results") {
-		if r, ok := parseAuthResults(value); ok && r.ServerID == strings.ToLower(serverID) {
+		if r, ok := parseAuthResults(value); ok && sameName(r.ServerID, serverID) {
 			results = append(results, r.Results...)
 		}
 	}

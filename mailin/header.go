@@ -19,7 +19,7 @@ type header []field
 func (h header) all(name string) []string {
 	var values []string
 	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+		if sameName(f.Name, name) {
 			values = append(values, unfold(f.Value))
 		}
 	}
@@ -39,12 +39,18 @@ func (h header) get(name string) string {
 func (h header) count(name string) int {
 	n := 0
 	for _, f := range h {
-		if strings.EqualFold(f.Name, name) {
+		if sameName(f.Name, name) {
 			n++
 		}
 	}
 	return n
 }
+
+// sameName compares names without regard to ASCII case, and only that: in Unicode
+// "ſ" folds to "s" and "K" (the Kelvin sign) to "k", so that a front MTA, which
+// removes what poses as its own, would not see what we read. name is ASCII, and
+// what folds to it from beyond ASCII is longer.
+func sameName(s, name string) bool { return len(s) == len(name) && strings.EqualFold(s, name) }
 
 func (h header) has(name string) bool { return h.count(name) > 0 }
 

@@ -180,6 +180,24 @@ func TestTrustedFrontIsBelieved(t *testing.T) {
 	}
 }
 
+// A front removes fields that pose as its own, by their ASCII names.
+func TestNamesThatOnlyUnicodeFoldsAreNotTheFronts(t *testing.T) {
+	for name, c := range map[string]struct{ trusted, field, want string }{
+		"long s in the name":          {"mx.example.org", "Authentication-Re\u017fults: mx.example.org", "550 5.6.0"},
+		"Kelvin sign in the server":   {"mk.example.org", "Authentication-Results: m\u212a.example.org", "550 5.7.26"},
+		"dotted I in the server":      {"mi.example.org", "Authentication-Results: m\u0130.example.org", "550 5.7.26"},
+		"long s in the server":        {"ms.example.org", "Authentication-Results: m\u017f.example.org", "550 5.7.26"},
+		"the server in other letters": {"mk.example.org", "AUTHENTICATION-RESULTS: MK.example.org", "250"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, func(cfg *Config) { cfg.TrustedAuthservID = c.trusted })
+			b.front(t, c.field+"; dmarc=pass header.from=example.org\r\n"+crlf(invitation), c.want, "new@in.example.org")
+		})
+	}
+	h := header{{"DKIM-Signature\u212a", ""}, {"D\u212aIM-Signature", ""}, {"Re\u017fults", ""}}
+	require.False(t, h.has("DKIM-Signature") || h.has("Results"))
+}
+
 func TestFrontOnThisMachineMaySpeakSMTP(t *testing.T) {
 	b := start(t, func(c *Config) { c.TrustedAuthservID = "mx.example.org" })
 	b.send(t, "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\n"+crlf(invitation), "250", "new@in.example.org")
