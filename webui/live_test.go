@@ -221,6 +221,57 @@ func TestRevokedReaderIsToldAndCannotWrite(t *testing.T) {
 	require.Contains(t, p.texts("#status")[0], "no longer open")
 }
 
+func TestDraftOutlivesTheEndOfTheSession(t *testing.T) {
+	fake := newFake()
+	room, alice, bob, _, _ := plan(fake)
+	site := newSite(t, fake)
+	initiator := bridge.Identity{Grant: alice.Grant.ID}
+	p := newProfile(t).join(site, "bob")
+	p.fill("#text", "half a thought")
+	draft := func() string { return eval[string](p, `document.getElementById("text")?.value ?? ""`) }
+	status := func(part string) func() bool {
+		return func() bool { s := p.texts("#status"); return len(s) == 1 && strings.Contains(s[0], part) }
+	}
+
+	require.NoError(t, fake.Close(t.Context(), room.Session.ID, initiator))
+	p.eventually(status("This session is closed."), "the page says why")
+	p.eventually(status("What you have not sent is still here"), "and that nothing is lost")
+	require.Equal(t, "half a thought", draft())
+	require.True(t, eval[bool](p, `document.getElementById("text").readOnly && document.getElementById("send").disabled`))
+	eval[bool](p, `(document.getElementById("composer").requestSubmit(), true)`)
+	require.Empty(t, p.texts(".own"))
+
+	require.NoError(t, fake.Reopen(t.Context(), room.Session.ID, initiator))
+	p.eventually(func() bool { return !eval[bool](p, `document.getElementById("text").readOnly`) }, "writing goes on")
+	p.fill("#text", ", finished")
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, initiator, bob.ID))
+	p.eventually(status("no longer open to you"), "the page says why")
+	require.Equal(t, "half a thought, finished", draft())
+}
+
+func TestMessageInTheQueueOutlivesTheEndOfTheSession(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	fake.fail(errDatabase)
+	p.say("too late")
+	p.shows(".failed")
+	fake.fail(nil)
+	require.NoError(t, fake.Close(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}))
+	p.eventually(func() bool { return eval[bool](p, `document.getElementById("text")?.readOnly ?? false`) }, "writing has ended")
+	p.sees("too late")
+}
+
+func TestPageWithoutADraftTurnsIntoAClosedOne(t *testing.T) {
+	fake := newFake()
+	room, alice, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	require.NoError(t, fake.Close(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}))
+	p.eventually(func() bool { return eval[bool](p, `!document.getElementById("composer")`) }, "the box is gone")
+}
+
 func TestOthersMessagesAreAnnouncedOnce(t *testing.T) {
 	fake := newFake()
 	room, alice, _, _, _ := plan(fake)

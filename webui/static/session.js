@@ -72,7 +72,7 @@ function newClient() {
 
 function submit() {
   const text = box.value.trim();
-  if (!text) return;
+  if (!text || frozen) return;
   const client = newClient();
   timeline.echo(client, text);
   box.value = '';
@@ -145,15 +145,34 @@ function arrived(entry) {
   looked();
 }
 
+/* The end of writing. Words that were not sent are nowhere else: they stay, to be read and copied. */
+
+/** Why nothing can be written, or ''. */
+let frozen = '';
+
+const unsent = () => Boolean(box?.value.trim() || document.querySelector('.pending, .failed'));
+
+/** @param {string} reason '' lets the writing go on */
+function freeze(reason) {
+  frozen = reason && `${reason} ${words.kept}`;
+  status.textContent = frozen;
+  box.readOnly = Boolean(reason);
+  /** @type {HTMLButtonElement} */ (byId('send')).disabled = Boolean(reason);
+}
+
 /* The room around the log. */
 
 /** @param {import('./stream.js').Room} room */
 function changed(room) {
-  // Another person's link was opened in this browser: the page shows the wrong one.
-  if (room.me !== me || room.writable !== Boolean(box)) return location.reload();
+  const other = room.me !== me; // another person's link was opened in this browser: the page shows the wrong one
+  const stale = other || room.writable !== Boolean(box);
+  if (stale && !unsent()) return location.reload();
+  if (stale) freeze((other ? words.conflict : words.closed) ?? '');
+  else if (frozen) freeze('');
+  if (other) return;
   byId('subject').textContent = room.subject;
   byId('people').replaceChildren(...room.people.map(personItem));
-  if (room.people.some((person) => person.id === me)) status.textContent = ''; // who had left is back
+  if (!frozen && room.people.some((person) => person.id === me)) status.textContent = ''; // who had left is back
 }
 
 /** @param {any} person */
@@ -173,7 +192,7 @@ let worry;
 function connection(connected) {
   clearTimeout(worry);
   if (connected) {
-    if (status.textContent === words.offline) status.textContent = '';
+    if (status.textContent === words.offline) status.textContent = frozen;
     void sendQueued();
   } else {
     worry = setTimeout(() => { status.textContent = words.offline ?? ''; }, 1_500); // a restart takes less
@@ -181,6 +200,7 @@ function connection(connected) {
 }
 
 function gone() {
+  if (unsent()) return freeze(words.gone ?? '');
   status.textContent = words.gone ?? '';
   byId('composer')?.remove();
 }
