@@ -46,6 +46,10 @@ func (s *Server) deliver(ctx context.Context, p peer, env envelope, raw []byte, 
 		return nil, refused
 	}
 	d.message = message
+	if refused := d.checkForeign(); refused != nil {
+		s.note(p, d, refused)
+		return nil, refused
+	}
 	d.class, d.why = classify(env, message.Header)
 	answers := make([]*refusal, len(env.Recipients))
 	actions := make([]action, len(env.Recipients))

@@ -17,7 +17,7 @@ type Limits struct {
 	Depth int // of the MIME tree: 20
 	Parts int // of the MIME tree: 300
 
-	Recipients        int // RCPT accepted for one mail: 20
+	Recipients        int // RCPT accepted for one mail: 20; where people sign in, as many more as a session takes
 	UnknownRecipients int // RCPT of unknown addresses until the connection is closed: 5
 	AuthFailures      int // AUTH attempts until the connection is closed: 3
 

@@ -15,6 +15,8 @@ import (
 	"github.com/emersion/go-smtp"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
+
+	"mailroom/bridge"
 )
 
 // Server takes mail in. Make it with New, bind it with Listen, serve with Run.
@@ -81,6 +83,9 @@ func (s *Server) protocol(d *door) *smtp.Server {
 	server.MaxMessageBytes = l.MessageBytes
 	server.MaxLineLength = l.LineBytes
 	server.MaxRecipients = l.Recipients
+	if d.kind == submissionDoor {
+		server.MaxRecipients += bridge.MaxRecipients // mail programs name the people of a session, too
+	}
 	server.ReadTimeout = l.ReadTimeout
 	server.WriteTimeout = time.Minute
 	server.EnableSMTPUTF8 = true

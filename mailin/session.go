@@ -75,9 +75,12 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	return nil
 }
 
-// Rcpt takes one of our addresses. The null sender is taken for all of them: who
+// Rcpt takes one of our addresses, and from who has signed in others, too. The null sender is taken for all of them: who
 // checks addresses before he sends uses it.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if s.takesForeign(to) {
+		return s.rcptForeign(to)
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.config.Limits.WorkTime)
 	defer cancel()
 	r, refused := s.server.recipientOf(ctx, to)

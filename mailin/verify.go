@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+
+	"mailroom/bridge"
 )
 
 // level says how well a sender is proved.
@@ -49,6 +51,7 @@ type peer struct {
 type envelope struct {
 	From       string // reverse path; "" for the null sender
 	Recipients []recipient
+	Foreign    []bridge.Address // of other domains; only from who has signed in
 }
 
 var errDNS = refuse(451, "4.7.24", "DNS trouble", "The DNS of the sender's domain does not answer, so the sender cannot be checked. Your mail server will try again.")
