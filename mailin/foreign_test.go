@@ -73,7 +73,7 @@ func TestForeignRecipientsAreNoGuesses(t *testing.T) {
 		k.say("RCPT TO:<p"+itoa(i)+"@customer.test>", "250")
 	}
 	for range 2 * b.config.Limits.UnknownRecipients {
-		k.say("RCPT TO:<p@a..test>", "550 5.1.3")
+		k.say("RCPT TO:<p@xn--a.test>", "550 5.1.3")
 	}
 	k.say("RCPT TO:<nobody@in.example.org>", "550 5.1.1")
 	k.say("NOOP", "250")
