@@ -272,13 +272,40 @@ func TestPageWithoutADraftTurnsIntoAClosedOne(t *testing.T) {
 	p.eventually(func() bool { return eval[bool](p, `!document.getElementById("composer")`) }, "the box is gone")
 }
 
+// hear keeps in window.said what the page tells a screen reader.
+func hear(p *profile) {
+	p.t.Helper()
+	eval[bool](p, `(window.said = [], new MutationObserver((list) => { for (const m of list) for (const n of m.addedNodes) window.said.push(n.textContent); })
+		.observe(document.getElementById("announcer"), { childList: true }), true)`)
+}
+
+func TestFailedMessageIsHeardAndHoldsThePage(t *testing.T) {
+	fake := newFake()
+	plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	hear(p)
+	asks := func() bool { // if leaving the page asks first
+		return eval[bool](p, `!dispatchEvent(new Event("beforeunload", { cancelable: true }))`)
+	}
+	require.False(t, asks())
+	fake.fail(errDatabase)
+	p.say("Do not lose me")
+	p.shows(".failed")
+	require.Equal(t, []string{"Not sent."}, eval[[]string](p, "window.said"))
+	require.True(t, asks(), "the message is nowhere but here")
+	fake.fail(nil)
+	eval[bool](p, `(document.querySelector(".failed .state button")?.click(), true)`)
+	p.shows(".own[data-seq]")
+	p.eventually(func() bool { return !asks() }, "nothing is held any more")
+}
+
 func TestOthersMessagesAreAnnouncedOnce(t *testing.T) {
 	fake := newFake()
 	room, alice, _, _, _ := plan(fake)
 	site := newSite(t, fake)
 	p := newProfile(t).join(site, "bob")
-	eval[bool](p, `(window.said = [], new MutationObserver((list) => { for (const m of list) for (const n of m.addedNodes) window.said.push(n.textContent); })
-		.observe(document.getElementById("announcer"), { childList: true }), true)`)
+	hear(p)
 	fake.say(room, alice, bridge.Mail, text("Listen"))
 	p.sees("Listen")
 	p.say("I do")

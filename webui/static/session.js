@@ -55,8 +55,11 @@ function offerRetry(client, reason, again) {
   button.type = 'button';
   button.textContent = words.retry ?? '';
   button.addEventListener('click', () => { timeline.mark(client, words.sending ?? ''); again(); });
-  timeline.mark(client, `${words.failed} ${reason}`, button);
+  const news = `${words.failed} ${reason}`.trim();
+  if (timeline.mark(client, news, button)) announce(news);
 }
+
+addEventListener('beforeunload', (event) => { if (queue.length) event.preventDefault(); });
 
 /** @param {string} what @param {Record<string, string>} fields */
 function post(what, fields) {

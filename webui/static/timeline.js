@@ -116,13 +116,15 @@ export class Timeline {
     return item;
   }
 
-  /** Says what became of an echo. @param {string} client @param {string} words @param {HTMLElement} [action] */
+  /** Says what became of an echo. @param {string} client @param {string} words @param {HTMLElement} [action] @returns if it has just failed */
   mark(client, words, action) {
     const item = this.#echo(client);
-    if (!item) return;
+    if (!item) return false;
+    const fails = Boolean(action) && !item.classList.contains('failed');
     item.classList.toggle('failed', Boolean(action));
     item.classList.toggle('pending', !action);
     one(item, '.state').replaceChildren(words, ...(action ? [action] : []));
+    return fails;
   }
 
   /** @param {number} seq */
