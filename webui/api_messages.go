@@ -116,7 +116,7 @@ func apiLimit(r *http.Request) int {
 
 // apiEvents streams the records after a seq, each with its seq as the event's id, and goes on with what comes.
 func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
-	_, me, err := s.service.View(r.Context(), c.session, c.by)
+	room, me, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
@@ -129,6 +129,9 @@ func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, c caller) erro
 			}
 			for _, record := range records {
 				after = record.Seq
+				if !concerns(record, room, me) {
+					continue
+				}
 				events.write("record", strconv.FormatInt(after, 10), recordJSON(record))
 			}
 		}

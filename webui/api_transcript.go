@@ -12,10 +12,10 @@ import (
 	"mailroom/bridge"
 )
 
-// transcript calls tell with every record that the identity may read, in order. The first page is read before anything is
+// transcript calls tell with every record that is for the identity to read, in order. The first page is read before anything is
 // written, so that a refusal still has its status.
 func (s *Server) transcript(r *http.Request, c caller, begin func(*bridge.Room) error, tell func(bridge.Record) error) error {
-	room, _, err := s.service.View(r.Context(), c.session, c.by)
+	room, me, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,9 @@ func (s *Server) transcript(r *http.Request, c caller, begin func(*bridge.Room) 
 	}
 	for err == nil && len(records) > 0 {
 		for _, record := range records {
-			s.mustGoOn(tell(record))
+			if concerns(record, room, me) {
+				s.mustGoOn(tell(record))
+			}
 		}
 		records, err = s.service.Records(r.Context(), c.session, c.by, records[len(records)-1].Seq, bridge.MaxPage)
 		s.mustGoOn(err)

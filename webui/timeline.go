@@ -51,8 +51,17 @@ type teller struct {
 	me      bridge.Member
 }
 
+// concerns says if a record is for this reader to see. Whom a mail did not reach is told to the initiator alone (SPEC B5); what
+// did not reach a room is everybody's business.
+func concerns(r bridge.Record, room *bridge.Room, reader bridge.Member) bool {
+	return r.Kind != bridge.KindFailure || r.Destination.Network() != bridge.Mail || reader.ID == room.Initiator().ID
+}
+
 func (t teller) tell(r bridge.Record) entry {
 	e := entry{Seq: r.Seq, At: r.At}
+	if !concerns(r, t.room, t.me) {
+		return e
+	}
 	if r.Kind != bridge.KindMessage {
 		e.Quiet = t.happened(r)
 		return e
