@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mailroom/bridge"
-	"mailroom/content"
 )
 
 // delivery is the work on one mail. What several recipients need, who sent it
@@ -169,18 +168,4 @@ func (d *delivery) addressees() ([]mailbox, *refusal) {
 		}
 	}
 	return found, nil
-}
-
-// body is what the mail says, in canonical form, with what is not carried named.
-func (d *delivery) body(p *parsed, trim func(string) string, trimHTML func(string) string) bridge.Body {
-	var b content.Body
-	if p.Text != "" || p.HTML == "" {
-		b = content.FromText(trim(p.Text))
-	} else {
-		b = content.FromHTML(trimHTML(p.HTML))
-		if text := trim(b.Text); text != strings.TrimSpace(b.Text) {
-			b = content.FromText(text)
-		}
-	}
-	return withFiles(b, p.Files, d.lang())
 }

@@ -13,10 +13,9 @@ import (
 
 // parsed is what the MIME tree of a mail holds.
 type parsed struct {
-	Text  string // the text/plain parts that are shown, joined
-	HTML  string // the first HTML part that is shown; only used if there is no text
-	Files []file
-	Parts []part // every leaf, for delivery reports
+	Pieces []piece // what is shown, in order
+	Files  []file
+	Parts  []part // every leaf, for delivery reports
 }
 
 // file is an attachment or a picture. Its content is not carried yet: it is
@@ -135,71 +134,6 @@ func parseTree(ctx context.Context, m *message) (*parsed, error) {
 		return nil, err
 	}
 	p := &parsed{}
-	p.walk(root, "")
+	p.Pieces = p.node(root, "")
 	return p, nil
-}
-
-// walk collects the leaves in order. Within multipart/alternative the plain form
-// says it all; in other multiparts everything is shown.
-func (p *parsed) walk(node *enmime.Part, parent string) {
-	for n := node; n != nil; n = n.NextSibling {
-		if n.FirstChild != nil {
-			p.walk(n.FirstChild, n.ContentType)
-			continue
-		}
-		if strings.HasPrefix(n.ContentType, "multipart/") {
-			continue
-		}
-		p.leaf(n, parent)
-	}
-}
-
-func (p *parsed) leaf(n *enmime.Part, parent string) {
-	kind := strings.ToLower(n.ContentType)
-	if kind == "" {
-		kind = "text/plain"
-	}
-	text := ""
-	if strings.HasPrefix(kind, "text/") || strings.HasPrefix(kind, "message/") {
-		text = decodeText(n.Content, declaredParam(n, "charset"))
-	}
-	p.Parts = append(p.Parts, part{Type: kind, Text: text})
-	shown := n.Disposition != "attachment" && n.FileName == ""
-	switch {
-	case kind == "text/plain" && shown && !(parent == "multipart/report" && p.Text != ""):
-		p.addText(flowed(text, declaredParam(n, "format"), declaredParam(n, "delsp")))
-	case kind == "text/html" && shown:
-		if p.HTML == "" {
-			p.HTML = text
-		}
-	case boring[kind] || parent == "multipart/alternative" && n.Disposition != "attachment":
-	default:
-		p.Files = append(p.Files, file{Name: n.FileName, Type: kind, Size: len(n.Content)})
-	}
-}
-
-// boring are the types of parts that are no files to a person: signatures and
-// the machine half of reports.
-var boring = map[string]bool{
-	"application/pkcs7-signature": true, "application/x-pkcs7-signature": true, "application/pgp-signature": true,
-	"message/delivery-status": true, "message/disposition-notification": true, "text/rfc822-headers": true,
-}
-
-func (p *parsed) addText(text string) {
-	if strings.TrimSpace(text) == "" {
-		return
-	}
-	if p.Text != "" {
-		p.Text += "\n"
-	}
-	p.Text += text
-}
-
-// declaredParam is a parameter of the part's own Content-Type, in lower case.
-func declaredParam(n *enmime.Part, name string) string {
-	_, params, _, err := mediatype.Parse(n.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return strings.ToLower(params[name])
 }

@@ -67,15 +67,17 @@ func TestWhichPartIsTheText(t *testing.T) {
 	}{
 		"plain":                        {head + "\nHi\n", "Hi\n", "", nil},
 		"no header but From":           {"From: a@example.org\n\nHi\n", "Hi\n", "", nil},
-		"HTML only":                    {head + "Content-Type: text/html\n\n<p>Hi\n", "", "<p>Hi\r\n", nil},
-		"alternative":                  {head + "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nHi\n--b\nContent-Type: text/html\n\n<p>Hi\n--b--\n", "Hi", "<p>Hi", nil},
+		"HTML only":                    {head + "Content-Type: text/html\n\n<p>Hi\n", "", "<p>Hi", nil},
+		"alternative":                  {head + "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nHi\n--b\nContent-Type: text/html\n\n<p>Hi\n--b--\n", "Hi", "", nil},
+		"alternative, richest last":    {head + "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\n \n--b\nContent-Type: text/html\n\n<p>Hi\n--b\nContent-Type: text/html\n\n<p><b>Hi\n--b--\n", "", "<p><b>Hi", nil},
 		"calendar beside it":           {head + "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nHi\n--b\nContent-Type: text/calendar\n\nBEGIN\n--b--\n", "Hi", "", nil},
 		"text, picture, text":          {head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: image/png; name=\"=?utf-8?q?=C3=A4?=.png\"\nContent-Disposition: inline\n\nx\n--b\n\nBye\n--b--\n", "Hi\nBye", "", []string{"ä.png"}},
 		"text as a file":               {head + "Content-Type: text/plain; name=a.txt\nContent-Disposition: attachment\n\nHi\n", "", "", []string{"a.txt"}},
 		"forwarded mail":               {head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee\n--b\nContent-Type: message/rfc822\n\nFrom: c@example.org\n\nsecret\n--b--\n", "See", "", []string{""}},
 		"signed":                       {head + "Content-Type: multipart/signed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: application/pgp-signature; name=s.asc\n\nx\n--b--\n", "Hi", "", nil},
 		"type in disorder":             {head + "Content-Type: ;;;\n\nHi\n", "Hi\n", "", nil},
-		"multipart without a boundary": {head + "Content-Type: multipart/mixed\n\nHi\n", "", "", nil},
+		"multipart without a boundary": {head + "Content-Type: multipart/mixed\n\nHi\n", "Hi", "", nil},
+		"one within another":           {head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: multipart/related\n\nBye\n--b--\n", "Hi\nBye", "", nil},
 		"never closed":                 {head + "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n", "Hi\n", "", nil},
 		"broken base64":                {head + "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nSGk=!!!%\n", "Hi", "", nil},
 		"unknown encoding":             {head + "Content-Transfer-Encoding: x-rot13\n\nUv\n", "Uv\n", "", nil},
@@ -83,8 +85,12 @@ func TestWhichPartIsTheText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := parseMail(t, s, c.mail)
-			require.Equal(t, strings.TrimSpace(c.text), strings.TrimSpace(strings.ReplaceAll(p.Text, "\r", "")))
-			require.Equal(t, c.html, p.HTML)
+			shown := map[bool]string{}
+			for _, s := range p.Pieces {
+				shown[s.HTML] += s.Text + "\n"
+			}
+			require.Equal(t, strings.TrimSpace(c.text), strings.TrimSpace(strings.ReplaceAll(shown[false], "\r", "")))
+			require.Equal(t, c.html, strings.TrimSpace(shown[true]))
 			var names []string
 			for _, f := range p.Files {
 				names = append(names, f.Name)
