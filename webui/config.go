@@ -36,6 +36,7 @@ type Config struct {
 type settings struct {
 	Config
 	origin  string // scheme and host of PublicURL
+	host    string // its host without a port
 	secure  bool
 	proxies []netip.Prefix
 }
@@ -49,7 +50,7 @@ func (c Config) check() (settings, error) {
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return s, fmt.Errorf("public_url: %q has more than a host; Mailroom needs a host name of its own, like https://chat.example.org", c.PublicURL)
 	}
-	s.origin, s.secure = u.Scheme+"://"+u.Host, u.Scheme == "https"
+	s.origin, s.host, s.secure = u.Scheme+"://"+u.Host, u.Hostname(), u.Scheme == "https"
 	if len(c.TrustedProxies) == 0 && onLoopback(c.Listen) {
 		c.TrustedProxies = []string{"127.0.0.0/8", "::1"}
 	}

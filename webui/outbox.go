@@ -3,7 +3,9 @@ package webui
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,19 @@ func DevOutbox(list func() []DevMail) http.Handler {
 	mux.HandleFunc("GET /dev/outbox.json", o.json)
 	mux.HandleFunc("GET /dev/outbox/{number}", o.show)
 	return mux
+}
+
+// onlyHere refuses requests for a host that is neither our public one nor this machine by its own name. A page elsewhere
+// can let its own name lead to 127.0.0.1 (DNS rebinding), and would read all mails; the Host still tells that name.
+func (s *Server) onlyHere(outbox http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if !strings.EqualFold(host, s.config.host) && !isLoopback(host) {
+			http.Error(w, "The outbox is shown only under this server's own name. Open "+s.config.origin+"/dev/outbox.", http.StatusMisdirectedRequest)
+			return
+		}
+		outbox.ServeHTTP(w, r)
+	})
 }
 
 type devOutbox struct {

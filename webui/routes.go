@@ -32,9 +32,10 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	s.routeAPI(mux)
 	if s.config.Outbox != nil {
-		mux.Handle("GET /dev/outbox", s.config.Outbox)
-		mux.Handle("GET /dev/outbox.json", s.config.Outbox)
-		mux.Handle("GET /dev/outbox/{mail}", s.config.Outbox)
+		outbox := s.onlyHere(s.config.Outbox)
+		mux.Handle("GET /dev/outbox", outbox)
+		mux.Handle("GET /dev/outbox.json", outbox)
+		mux.Handle("GET /dev/outbox/{mail}", outbox)
 	}
 	guarded, err := s.guardOrigin(mux)
 	return s.observe(secured(guarded)), err

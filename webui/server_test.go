@@ -211,3 +211,22 @@ func TestOutboxShowsCaughtMails(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, v.get("/dev/outbox/9").StatusCode)
 	require.Equal(t, http.StatusNotFound, newVisitor(t, handler(t, newFake())).get("/dev/outbox").StatusCode, "only where it is wanted")
 }
+
+// A page on evil.test whose name leads to 127.0.0.1 must not read the mails of who tries Mailroom there.
+func TestOutboxIsShownUnderItsOwnNameOnly(t *testing.T) {
+	mails := func() []DevMail { return []DevMail{{To: "bob@client.test", Subject: "Secret"}} }
+	h := handler(t, newFake(), func(c *Config) { c.Outbox, c.PublicURL = DevOutbox(mails), "http://chat.example.org:8080" })
+	for host, shown := range map[string]bool{
+		"chat.example.org:8080": true, "Chat.Example.org": true, "localhost:8080": true, "127.0.0.1:8080": true, "[::1]:8080": true,
+		"evil.test:8080": false, "evil.test": false, "localhost.evil.test": false, "127.0.0.1.evil.test:8080": false, "192.0.2.1:8080": false, "": false,
+	} {
+		for _, path := range []string{"/dev/outbox", "/dev/outbox.json", "/dev/outbox/1"} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Host = host
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, shown, w.Code == http.StatusOK, host+path)
+			require.Equal(t, shown, strings.Contains(w.Body.String(), "Secret"), host+path)
+		}
+	}
+}
