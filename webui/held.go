@@ -33,17 +33,24 @@ func (s *Server) showHeld(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// decideHeld posts the reply, or throws it away.
+// decideHeld posts the reply, or throws it away. Neither can be undone, so that a form without a choice does nothing.
 func (s *Server) decideHeld(w http.ResponseWriter, r *http.Request) {
 	if !s.parseForm(w, r) {
 		return
 	}
-	state, err := bridge.HeldRefused, error(nil)
-	if r.PostForm.Get("do") == "post" {
+	var state bridge.HeldState
+	var err error
+	switch r.PostForm.Get("do") {
+	case "post":
 		state = bridge.HeldPosted
 		_, err = s.service.ConfirmHeld(r.Context(), r.PathValue("token"))
-	} else {
+	case "refuse":
+		state = bridge.HeldRefused
 		err = s.service.RefuseHeld(r.Context(), r.PathValue("token"))
+	default:
+		p := s.printer(r)
+		s.note(w, r, http.StatusUnprocessableEntity, p.T("page.failed_title"), p.T("page.held_choose"), "")
+		return
 	}
 	if err != nil {
 		s.failToken(w, r, err)

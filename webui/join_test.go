@@ -118,6 +118,19 @@ func TestHeldReplyIsShownAndDecided(t *testing.T) {
 	require.Equal(t, bridge.HeldRefused, fake.held["confirm-2"].State)
 }
 
+func TestHeldReplyIsNotThrownAwayWithoutTheButton(t *testing.T) {
+	fake := newFake()
+	room, _, bob, _, _ := plan(fake)
+	fake.held["confirm"] = bridge.Held{Session: room.Session.ID, Member: bob.ID, Sender: bob.Address, State: bridge.HeldWaiting}
+	v := newVisitor(t, handler(t, fake))
+	for _, form := range []url.Values{nil, {"do": {""}}, {"do": {"delete"}}, {"List-Unsubscribe": {"One-Click"}}} {
+		answer := v.post("/c/confirm", form)
+		require.Equal(t, http.StatusUnprocessableEntity, answer.StatusCode)
+		require.Contains(t, body(t, answer), "press one of the two buttons")
+		require.Equal(t, bridge.HeldWaiting, fake.held["confirm"].State)
+	}
+}
+
 func TestUnsubscribeNeedsThePost(t *testing.T) {
 	fake := newFake()
 	room, _, bob, _, _ := plan(fake)
