@@ -6,15 +6,30 @@ import (
 
 var errListAnswer = refuse(550, "5.7.1", "through a list", "This mail came through a mailing list, and only people can take part in conversations here. Please answer directly.")
 
+// errLooksAutomatic is the answer to a mail that bears a weak sign of a machine:
+// the person who wrote it nevertheless learns which one.
+func errLooksAutomatic(sign string) *refusal {
+	return refuse(550, "5.7.1", "looks automatic", "This mail looks as if a program had sent it (because of: %s), and only people can take part in conversations here. If you wrote it yourself, please change that and send it again.", sign)
+}
+
+// unfit is for a mail that is not personal: nobody reads what a machine is told,
+// but a person may stand behind everything else.
+func (d *delivery) unfit() (action, *refusal) {
+	switch {
+	case surelyMachine(d.env, d.message.Header):
+		return drop(string(d.class) + " (" + d.why + ")"), nil
+	case d.class == list:
+		return nil, errListAnswer
+	}
+	return nil, errLooksAutomatic(d.why)
+}
+
 // prepareAnswer makes ready to post the new text of an answer. Who may post is
 // for bridge to say: an answer whose sender is not proved is held until the owner
 // of the address has confirmed it.
 func (d *delivery) prepareAnswer(token string) (action, *refusal) {
-	switch d.class {
-	case list:
-		return nil, errListAnswer
-	case automatic, report:
-		return drop(string(d.class) + " (" + d.why + ")"), nil
+	if d.class != personal {
+		return d.unfit()
 	}
 	v, refused := d.sender()
 	if refused != nil {

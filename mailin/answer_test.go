@@ -67,10 +67,9 @@ func TestAddressAddedToASignedMailDoesNotCount(t *testing.T) {
 func TestMachinesNeverPost(t *testing.T) {
 	for name, c := range map[string]struct{ field, want string }{
 		"vacation":       {"Auto-Submitted: auto-replied", "250"},
-		"auto-responder": {"X-Autoreply: yes", "250"},
-		"out of office":  {"Subject: Automatic reply: Tomorrow", "250"},
+		"auto-responder": {"X-Autoreply: yes\nAuto-Submitted: auto-replied", "250"},
+		"machine's list": {"List-Id: <l.example.org>\nAuto-Submitted: auto-generated", "250"},
 		"report":         {"Content-Type: multipart/report; boundary=x", "250"},
-		"loop":           {"X-Mailroom-Loop: abc", "250"},
 		"mailing list":   {"List-Id: <l.example.org>", "550 5.7.1 This mail came through a mailing list"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +81,36 @@ func TestMachinesNeverPost(t *testing.T) {
 				require.Contains(t, b.log.String(), "dropped: ")
 			}
 		})
+	}
+}
+
+// A person may have written a mail with one of these, so nothing is dropped unsaid.
+func TestWeakSignsOfAMachineAreTold(t *testing.T) {
+	for field, sign := range map[string]string{
+		"Subject: Automatic reply: Tomorrow": "Subject",
+		"Subject: Auto: neue Reifen":         "Subject",
+		"Subject: Vacation plans":            "Subject",
+		"X-Autoreply: yes":                   "X-Autoreply",
+		"X-Loop: bob@example.org":            "X-Loop",
+		"X-Mailroom-Loop: abc":               "X-Mailroom-Loop",
+		"Precedence: auto_reply":             "Precedence: auto_reply",
+		"X-Failed-Recipients: x@y.test":      "X-Failed-Recipients",
+	} {
+		t.Run(field, func(t *testing.T) {
+			b := start(t)
+			mail := strings.Replace(answerTo(replyToken, "See you.\n"), "Subject: Re: Tomorrow", field, 1)
+			b.send(t, b.signed(t, mail), "550 5.7.1 This mail looks as if a program had sent it (because of: "+sign+")", replyAddress)
+			require.Empty(t, b.service.replies)
+		})
+	}
+}
+
+func TestSignsThatDenyAreNone(t *testing.T) {
+	for _, field := range []string{"X-Autoreply: no", "X-Auto-Reply: No", "Auto-Submitted: no; owner=\"x\""} {
+		b := start(t)
+		mail := strings.Replace(answerTo(replyToken, "See you.\n"), "Subject: Re: Tomorrow", field, 1)
+		b.send(t, b.signed(t, mail), "250", replyAddress)
+		require.Equal(t, "See you.", b.service.onlyReply(t).Post.Body.Text)
 	}
 }
 

@@ -16,7 +16,8 @@ const (
 )
 
 // classify says what a mail is and which sign told. Machines and lists never
-// start or post anything (RFC 3834 §2 is about not answering them either).
+// start or post anything (RFC 3834 §2 is about not answering them either). Most
+// signs are weak: a person may have written the mail, and must hear of it.
 func classify(env envelope, h header) (class, string) {
 	for _, sign := range []func(envelope, header) (class, string){
 		reportSign, listSign, automaticSign, robotName, robotSubject,
@@ -28,10 +29,12 @@ func classify(env envelope, h header) (class, string) {
 	return personal, ""
 }
 
+const multipartReport = "multipart/report"
+
 func reportSign(_ envelope, h header) (class, string) {
 	kind, _, _ := strings.Cut(strings.ToLower(h.get("Content-Type")), ";")
-	if strings.TrimSpace(kind) == "multipart/report" {
-		return report, "multipart/report"
+	if strings.TrimSpace(kind) == multipartReport {
+		return report, multipartReport
 	}
 	if h.has("X-Failed-Recipients") {
 		return report, "X-Failed-Recipients"
@@ -52,12 +55,29 @@ func listSign(_ envelope, h header) (class, string) {
 	return "", ""
 }
 
+// surelyMachine says if nobody wrote a mail: then it may be dropped in silence.
+func surelyMachine(env envelope, h header) bool {
+	_, why := reportSign(env, h)
+	return autoSubmitted(h) || env.From == "" || why == multipartReport
+}
+
+// autoSubmitted reads the sign that RFC 3834 §5 gives machines.
+func autoSubmitted(h header) bool {
+	return h.has("Auto-Submitted") && !denies(h.get("Auto-Submitted"))
+}
+
+// denies says if the value of a sign says that it is none.
+func denies(value string) bool {
+	word, _, _ := strings.Cut(strings.ToLower(value), ";")
+	return strings.TrimSpace(word) == "no"
+}
+
 func automaticSign(env envelope, h header) (class, string) {
-	if submitted, _, _ := strings.Cut(strings.ToLower(h.get("Auto-Submitted")), ";"); h.has("Auto-Submitted") && strings.TrimSpace(submitted) != "no" {
+	if autoSubmitted(h) {
 		return automatic, "Auto-Submitted"
 	}
 	for _, name := range []string{"X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Auto-Reply", "X-Loop", "X-Mailroom-Loop"} {
-		if h.has(name) {
+		if h.has(name) && !denies(h.get(name)) {
 			return automatic, name
 		}
 	}
@@ -102,7 +122,7 @@ var robotSubjects = regexp.MustCompile(`(?i)^\s*(` + strings.Join([]string{
 // person may well talk about a vacation.
 func robotSubject(_ envelope, h header) (class, string) {
 	if robotSubjects.MatchString(decodeWords(h.get("Subject"))) && (!h.has("In-Reply-To") || h.has("X-Auto-Response-Suppress")) {
-		return automatic, "subject"
+		return automatic, "Subject"
 	}
 	return "", ""
 }

@@ -21,7 +21,10 @@ var (
 
 // prepareStart makes ready to start a session with the people in To and Cc.
 func (d *delivery) prepareStart() (action, *refusal) {
-	if d.class != personal {
+	switch {
+	case d.class == automatic && !surelyMachine(d.env, d.message.Header):
+		return nil, errLooksAutomatic(d.why)
+	case d.class != personal:
 		return nil, errMachine
 	}
 	v, refused := d.sender()

@@ -72,6 +72,7 @@ func TestMailThatCannotStartASessionSaysWhy(t *testing.T) {
 		"a mailing list":         {replace("Subject:", "List-Id: <l.example.org>\nSubject:"), "550 5.7.1 This mail was sent by a program"},
 		"bulk":                   {replace("Subject:", "Precedence: bulk\nSubject:"), "550 5.7.1 This mail was sent by a program"},
 		"a machine":              {replace("Subject:", "Auto-Submitted: auto-generated\nSubject:"), "550 5.7.1 This mail was sent by a program"},
+		"a weak sign":            {replace("Subject: Re: Tomorrow", "Subject: Vacation plans"), "550 5.7.1 This mail looks as if a program had sent it (because of: Subject)"},
 		"too many people":        {replace("To: Bob <bob@customer.test>, new@in.example.org", crowd), "550 5.5.3 A conversation can have at most 50 people"},
 	} {
 		t.Run(name, func(t *testing.T) {
