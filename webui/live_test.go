@@ -272,6 +272,25 @@ func TestPageWithoutADraftTurnsIntoAClosedOne(t *testing.T) {
 	p.eventually(func() bool { return eval[bool](p, `!document.getElementById("composer")`) }, "the box is gone")
 }
 
+func TestTooLongAMessageIsToldBeforeItIsSent(t *testing.T) {
+	fake := newFake()
+	room, _, _, _, _ := plan(fake)
+	site := newSite(t, fake)
+	p := newProfile(t).join(site, "bob")
+	write := func(script string) string { // pastes, and returns what the page says of it
+		return eval[string](p, `((box) => { box.value = `+script+`; box.dispatchEvent(new Event("input")); return box.validationMessage; })(document.getElementById("text"))`)
+	}
+	require.Contains(t, write(`"語".repeat(30_000)`), "at most 64 KB")
+	p.click("#send")
+	require.Empty(t, p.texts(".own"), "nothing goes")
+	require.Equal(t, 30_000, eval[int](p, `document.getElementById("text").value.length`), "and nothing is cut")
+	require.Empty(t, write(`"x".repeat(60_000)`))
+	p.click("#send")
+	p.shows(".own[data-seq]")
+	log := fake.records(room.Session.ID)
+	require.Len(t, log[len(log)-1].Body.Text, 60_000)
+}
+
 // hear keeps in window.said what the page tells a screen reader.
 func hear(p *profile) {
 	p.t.Helper()

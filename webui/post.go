@@ -49,11 +49,13 @@ func (s *Server) post(r *http.Request, v *visit) (bridge.Record, error) {
 	if !clientShape.MatchString(client) {
 		return bridge.Record{}, &bridge.Error{Code: bridge.Invalid, Message: "The form was not complete. Load the page again."}
 	}
+	// A form's lines end with CRLF (HTML, "constructing the entry list"); the script's do not: neither the length nor the key
+	// may differ.
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if len(text) > content.MaxText {
 		return bridge.Record{}, &bridge.Error{Code: bridge.TooMany, Message: "That message is too long. Send it in parts."}
 	}
-	// A form's lines end with CRLF (HTML, "constructing the entry list"); the script's do not: the key must not differ.
-	body := content.FromText(strings.ReplaceAll(text, "\r\n", "\n"))
+	body := content.FromText(text)
 	if body.Empty() {
 		body = content.Body{}
 	}

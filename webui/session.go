@@ -13,6 +13,10 @@ import (
 // pageWindow is how many records a page shows; earlier ones are behind a link.
 const pageWindow = 60
 
+// maxUnits is the maxlength of the box. It counts UTF-16 code units, which take up to three bytes each in UTF-8: what the box
+// takes, the server takes, in every script. static/session.js counts bytes instead.
+const maxUnits = content.MaxText / 3
+
 // visit is one request of a browser in one session.
 type visit struct {
 	id   uuid.UUID
@@ -64,7 +68,8 @@ type sessionView struct {
 	Entries                                             []entry
 	First, After                                        int64
 	Earlier, Live, Writable                             bool
-	MaxText                                             int
+	MaxText, MaxUnits                                   int    // limits of the box, in bytes and in UTF-16 code units
+	TooLong                                             string // what the script says of more
 	Blank                                               entry  // the empty entry in the <template> elements
 	Nobody                                              person // and the empty person
 }
@@ -94,6 +99,7 @@ func (s *Server) sessionView(v *visit, records []bridge.Record) sessionView {
 	view := sessionView{
 		page: s.page(p, subject(p, v.room)), Path: v.path(), Me: v.me.ID.String(), Subject: subject(p, v.room), Why: why(p, v),
 		Client: newClient(), People: people(p, v.room, v.me), Entries: v.tell.tellAll(records), MaxText: content.MaxText,
+		MaxUnits: maxUnits, TooLong: p.T("page.too_long", "Limit", content.MaxText>>10),
 		Blank: entry{Hue: 1}, Nobody: person{Hue: 1},
 	}
 	if v.room.Session.State != bridge.Open {

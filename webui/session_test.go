@@ -3,6 +3,7 @@ package webui
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mailroom/bridge"
+	"mailroom/content"
 )
 
 func message(m bridge.Member, text, client string) url.Values {
@@ -65,6 +67,28 @@ func TestSameFormTwiceIsOneMessage(t *testing.T) {
 	require.Len(t, fake.records(room.Session.ID), before+1)
 	v.post(path, message(bob, "other words after going back", "aaaaaaaa"))
 	require.Len(t, fake.records(room.Session.ID), before+2)
+}
+
+// The box counts UTF-16 code units, the server bytes: whatever fits the box must fit the server.
+func TestWhatTheBoxTakesTheServerTakes(t *testing.T) {
+	fake := newFake()
+	room, _, bob, _, _ := plan(fake)
+	v := newVisitor(t, handler(t, fake)).join("bob")
+	path := sessionPath(room.Session.ID)
+	_, attribute, _ := strings.Cut(body(t, v.get(path)), `maxlength="`)
+	attribute, _, _ = strings.Cut(attribute, `"`)
+	units, err := strconv.Atoi(attribute)
+	require.NoError(t, err)
+	require.Greater(t, units, 20_000)
+	for name, text := range map[string]string{
+		"Chinese": strings.Repeat("語", units), "pictures": strings.Repeat("🎈", units/2), "lines of a form": strings.Repeat("x\r\n", units/2),
+		"as many bytes as there may be": strings.Repeat("xxx\r\n", content.MaxText/4),
+	} {
+		answer := v.post(path+"/messages", message(bob, text, newClient()))
+		require.Equal(t, http.StatusSeeOther, answer.StatusCode, name)
+		log := fake.records(room.Session.ID)
+		require.Equal(t, strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")), strings.TrimSpace(log[len(log)-1].Body.Text), name)
+	}
 }
 
 func TestWhatCannotBePosted(t *testing.T) {

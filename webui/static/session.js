@@ -89,10 +89,20 @@ function grow() {
   box.style.blockSize = `${box.scrollHeight}px`;
 }
 
+/** What is too long is said while it is written; the form does not send it then. */
+function weigh() {
+  const { bytes = '0', long = '' } = box.dataset;
+  const before = box.validationMessage === long;
+  const after = new TextEncoder().encode(box.value.trim()).length > Number(bytes);
+  box.setCustomValidity(after ? long : '');
+  if (after && !before) box.reportValidity();
+}
+
 if (box) {
+  box.removeAttribute('maxlength'); // it would cut what is pasted, without a word
   const form = /** @type {HTMLFormElement} */ (byId('composer'));
   form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
-  box.addEventListener('input', grow);
+  box.addEventListener('input', () => { grow(); weigh(); });
   box.addEventListener('keydown', (event) => {
     // On a touch keyboard, Enter is for a new line; while a word is composed (IME), it is for the word.
     const plain = event.key === 'Enter' && !event.shiftKey && !event.isComposing && matchMedia('(pointer: fine)').matches;
