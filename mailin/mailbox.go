@@ -60,7 +60,7 @@ func mailboxes(name, value string) ([]mailbox, *refusal) {
 		if !ok {
 			return nil, errAddress(name, a.Address)
 		}
-		found = append(found, mailbox{Address: address, Name: displayName(a.Name, address)})
+		found = append(found, mailbox{Address: address, Name: displayName(a.Name)})
 	}
 	return found, nil
 }
@@ -77,11 +77,12 @@ func emailAddress(s string) (bridge.Address, bool) {
 	return a, err == nil
 }
 
-// displayName is the name that a mail program put beside an address; many put
-// the address itself there, which is no name.
-func displayName(name string, a bridge.Address) string {
+// displayName is the name that a mail program put beside an address. Many put the
+// address itself there, and another address would pose as its holder: neither is
+// a name.
+func displayName(name string) string {
 	name = content.Name(strings.Trim(name, `'" `))
-	if strings.EqualFold(name, a.ID) {
+	if strings.Contains(name, "@") {
 		return ""
 	}
 	return name
