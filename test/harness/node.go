@@ -88,35 +88,33 @@ func (n *Node) Start(t *testing.T) {
 	}()
 }
 
-// AwaitReady waits until the node answers that it is ready.
+// AwaitReady waits until the node answers that it is ready; the test fails at once if the node ends instead.
 func (n *Node) AwaitReady(t *testing.T) {
 	t.Helper()
+	l := n.running()
+	require.NotNil(t, l, "%s does not run", n.name)
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	require.NoError(t, n.awaitReady(ctx))
-}
-
-func (n *Node) awaitReady(ctx context.Context) error {
-	l := n.running()
-	if l == nil {
-		return fmt.Errorf("%s does not run", n.name)
-	}
-	return Poll(ctx, func() error {
+	go func() {
 		select {
 		case <-l.exited:
-			return fmt.Errorf("%s has ended by itself: %s", n.name, l.command.ProcessState)
-		default:
+			cancel()
+		case <-ctx.Done():
 		}
-		response, err := http.Get(n.WebURL + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s: /readyz says %s", n.name, response.Status)
-		}
-		return nil
-	})
+	}()
+	require.NoError(t, Poll(ctx, n.ready), "%s is not ready", n.name)
+}
+
+func (n *Node) ready() error {
+	response, err := http.Get(n.WebURL + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz says %s", response.Status)
+	}
+	return nil
 }
 
 func (n *Node) running() *life {
