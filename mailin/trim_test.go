@@ -126,6 +126,10 @@ func TestManyInlineAnswersAreAllKept(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(want.String()), kept)
 }
 
+// hostile is more than work in linear time takes on the busiest machine, and
+// far less than work in quadratic time takes on the fastest.
+const hostile = time.Minute
+
 func TestTrimmingTakesLinearTime(t *testing.T) {
 	for name, unit := range map[string]string{
 		"quotes":       "> a\nb\n",
@@ -142,6 +146,6 @@ func TestTrimmingTakesLinearTime(t *testing.T) {
 		began := time.Now()
 		NewText(strings.Repeat(unit, (1<<20)/len(unit)))
 		NewText(strings.Repeat(unit, (1<<19)/len(unit)) + strings.Repeat("> a\nb\n", (1<<19)/6))
-		require.Less(t, time.Since(began), 3*time.Second, name)
+		require.Less(t, time.Since(began), hostile, name)
 	}
 }

@@ -100,7 +100,7 @@ func TestARecordThatCannotFitIsRefusedWithASentence(t *testing.T) {
 	for _, from := range []int64{first + 1, first + 1} {
 		var refused *bridge.RefusedError
 		require.ErrorAs(t, err, &refused)
-		require.Equal(t, "That is too large. Send less at once.", refused.Reason)
+		require.Equal(t, "This message is too large for XMPP. It can be read on the page.", refused.Reason)
 		accepted, err = s.component.Deliver(t.Context(), bridge.Lane{Session: id}, s.log(id, from))
 		require.Zero(t, accepted)
 	}
