@@ -85,6 +85,8 @@ func TestDefaultLimits(t *testing.T) {
 	require.EqualValues(t, 25<<20, l.MessageBytes)
 	require.Equal(t, []int{100 << 10, 500, 8 << 10, 50, 20, 300}, []int{l.HeaderBytes, l.HeaderFields, l.HeaderLineBytes, l.Hops, l.Depth, l.Parts})
 	require.Equal(t, 2*time.Second, l.ParseTime)
+	require.Equal(t, 2*time.Minute, l.StallTime)
+	require.EqualValues(t, []int64{256 << 20, 32 << 20}, []int64{l.BufferedBytes, l.PlaceBytes})
 	require.Equal(t, 7, Limits{Depth: 7}.withDefaults().Depth)
 }
 
@@ -105,6 +107,39 @@ func TestMailsTogetherTakeBoundedMemory(t *testing.T) {
 	b := start(t, func(c *Config) { c.Limits.BufferedBytes = 128 << 10 })
 	b.send(t, head+"\r\n"+strings.Repeat("0123456789\r\n", 20000), "452 4.3.1", "new@in.example.org")
 	b.send(t, b.signed(t, invitation), "250", "new@in.example.org")
+}
+
+func TestOnePlaceLeavesRoomForOthers(t *testing.T) {
+	b := start(t, func(c *Config) { c.Limits.PlaceBytes = 2 * chunk })
+	k := b.fromElsewhere(t, b.doors[0])
+	k.say("EHLO mail.example.org", "250")
+	k.say("MAIL FROM:<alice@example.org>", "250")
+	k.say("RCPT TO:<new@in.example.org>", "250")
+	k.data(head+"\r\n"+strings.Repeat("0123456789\r\n", 20000), "452 4.3.1")
+	require.Empty(t, b.buffers.byPlace)
+	require.Zero(t, b.buffers.all)
+
+	require.True(t, b.buffers.reserve("192.0.2.7", 2*chunk))
+	require.False(t, b.buffers.reserve("192.0.2.7", 1))
+	require.True(t, b.buffers.reserve("192.0.2.8", 2*chunk))
+	require.True(t, b.buffers.reserve("", 100*chunk), "a front on this machine")
+}
+
+func TestSenderThatStallsIsCutOff(t *testing.T) {
+	for name, part := range map[string]string{"DATA": "DATA\r\nFrom: alice", "BDAT": "BDAT 5\r\nFrom:BDAT 1000\r\nalice"} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t, func(c *Config) { c.Limits.StallTime = 20 * time.Millisecond })
+			k := b.smtp(t)
+			k.say("MAIL FROM:<alice@example.org>", "250")
+			k.say("RCPT TO:<new@in.example.org>", "250")
+			k.raw(part)
+			k.hear(map[string]string{"DATA": "354", "BDAT": "250"}[name])
+			k.hear("")
+			k.closed()
+			require.Eventually(t, func() bool { return b.buffers.reserve("", b.config.Limits.BufferedBytes) }, 5*time.Second, time.Millisecond)
+			require.Empty(t, b.service.starts)
+		})
+	}
 }
 
 func TestCutOffMailIsNoMail(t *testing.T) {

@@ -2,7 +2,9 @@ package mailin
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,8 +114,45 @@ type guarded struct {
 
 	delivering atomic.Bool // a mail was read to its end and not answered yet
 
-	mu   sync.Mutex
-	last bool
+	receiving atomic.Bool // a mail is being read: its sender may not stall
+
+	mu       sync.Mutex
+	last     bool
+	deadline time.Time // of reads, as go-smtp set it
+}
+
+func (c *guarded) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Read ends a transfer that stalls, and the connection with it: what comes later
+// of the mail would be read as commands.
+func (c *guarded) Read(b []byte) (int, error) {
+	if !c.receiving.Load() {
+		return c.Conn.Read(b)
+	}
+	if err := c.Conn.SetReadDeadline(c.stallDeadline()); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.closeAfterReply()
+	}
+	return n, err
+}
+
+// stallDeadline is the end of the time without a byte, or of the whole transfer.
+func (c *guarded) stallDeadline() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stalled := time.Now().Add(c.guard.limits.StallTime)
+	if !c.deadline.IsZero() && c.deadline.Before(stalled) {
+		return c.deadline
+	}
+	return stalled
 }
 
 // closeAfterReply makes the next reply the last one.

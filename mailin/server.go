@@ -14,7 +14,6 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"mailroom/bridge"
 )
@@ -26,8 +25,8 @@ type Server struct {
 	log      *slog.Logger
 	resolver resolver
 	doors    []*door
-	buffers  *semaphore.Weighted // bytes of mails that are being received
-	parsers  chan struct{}       // a slot for each MIME tree that is being parsed
+	buffers  *buffers
+	parsers  chan struct{} // a slot for each MIME tree that is being parsed
 }
 
 // door is one listener and the protocol that is spoken there.
@@ -55,7 +54,7 @@ func New(cfg Config, service Service, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		config: cfg, service: service, log: log, resolver: newResolver(cfg.Resolver),
-		buffers: semaphore.NewWeighted(cfg.Limits.BufferedBytes),
+		buffers: newBuffers(cfg.Limits),
 		parsers: make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 	}
 	for _, d := range []*door{

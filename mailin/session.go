@@ -2,7 +2,6 @@ package mailin
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -44,6 +43,7 @@ func (s *Server) newSession(d *door, c *smtp.Conn) *session {
 // Reset forgets the mail that is being received (RFC 5321 §4.1.1.5).
 func (s *session) Reset() {
 	s.setDelivering(false) // go-smtp resets after the answer was written
+	s.setReceiving(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.envelope = envelope{}
@@ -108,18 +108,29 @@ func (s *session) countUnknown(r *refusal) *refusal {
 
 // hangUp closes the connection after the next reply.
 func (s *session) hangUp() {
-	if c := guardedConn(s.conn.Conn()); c != nil {
+	if c := s.guarded(); c != nil {
 		c.closeAfterReply()
 	}
 }
 
 func (s *session) setDelivering(yes bool) {
-	if s.conn == nil {
-		return
-	}
-	if c := guardedConn(s.conn.Conn()); c != nil {
+	if c := s.guarded(); c != nil {
 		c.delivering.Store(yes)
 	}
+}
+
+func (s *session) setReceiving(yes bool) {
+	if c := s.guarded(); c != nil {
+		c.receiving.Store(yes)
+	}
+}
+
+// guarded is the connection, or nil.
+func (s *session) guarded() *guarded {
+	if s.conn == nil {
+		return nil
+	}
+	return guardedConn(s.conn.Conn())
 }
 
 // Data takes the mail for all its recipients or for none.
@@ -163,7 +174,8 @@ func (s *session) currentEnvelope() envelope {
 // recipients in their order; refused is for the mail as a whole.
 func (s *session) receive(r io.Reader) (answers []*refusal, refused *refusal) {
 	env, started := s.currentEnvelope(), time.Now()
-	raw, release, refused := s.server.read(r)
+	s.setReceiving(true)
+	raw, release, refused := s.server.read(r, placeOf(s.conn.Conn().RemoteAddr()))
 	defer release()
 	if refused != nil {
 		s.server.note(s.peer(), &delivery{env: env, size: len(raw), started: started}, refused)
@@ -173,48 +185,6 @@ func (s *session) receive(r io.Reader) (answers []*refusal, refused *refusal) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.server.config.Limits.WorkTime)
 	defer cancel()
 	return s.server.deliver(ctx, s.peer(), env, raw, !s.conn.Server().LMTP)
-}
-
-var errBusy = refuse(452, "4.3.1", "too many mails at once", "Too many mails are coming in at the moment. Your mail server will try again.")
-
-// chunk is how much of a mail is read at a time, in bytes.
-const chunk = 64 << 10
-
-// read takes a mail into memory, within what all mails together may take. An
-// error of the reader is never swallowed: a mail that was cut off is no mail.
-func (s *Server) read(r io.Reader) (raw []byte, release func(), refused *refusal) {
-	reserved := int64(0)
-	release = func() { s.buffers.Release(reserved) }
-	buffer := make([]byte, chunk)
-	for {
-		n, err := r.Read(buffer)
-		if int64(len(raw)+n) > reserved {
-			if !s.buffers.TryAcquire(chunk) {
-				return raw, release, errBusy
-			}
-			reserved += chunk
-		}
-		raw = append(raw, buffer[:n]...)
-		switch {
-		case int64(len(raw)) > s.config.Limits.MessageBytes:
-			return raw, release, errTooBig(s.config.Limits)
-		case errors.Is(err, io.EOF):
-			return raw, release, nil
-		case err != nil:
-			return raw, release, s.readRefusal(err)
-		}
-	}
-}
-
-func (s *Server) readRefusal(err error) *refusal {
-	switch {
-	case errors.Is(err, smtp.ErrDataTooLarge):
-		return errTooBig(s.config.Limits)
-	case errors.Is(err, smtp.ErrTooLongLine):
-		return errLongLine(s.config.Limits)
-	}
-	r := later("transfer broken off", err)
-	return r
 }
 
 // peer describes who is connected.

@@ -103,15 +103,22 @@ func TestOtherMailServersAreNotOfferedAUTH(t *testing.T) {
 
 func TestPasswordsNeedTLSFromElsewhere(t *testing.T) {
 	b := start(t)
+	k := b.fromElsewhere(t, b.doors[2])
+	require.NotContains(t, k.say("EHLO laptop", "250"), "AUTH")
+	k.say("AUTH PLAIN "+b64("\x00alice@example.org\x00app password"), "538 5.7.11")
+}
+
+// fromElsewhere opens a conversation at a door, as if from far away.
+func (b *bench) fromElsewhere(t *testing.T, d *door) *talk {
+	t.Helper()
 	server, client := net.Pipe()
 	t.Cleanup(func() { _ = client.Close() })
 	listener := &oneConn{conn: elsewhere{server}, accepted: make(chan struct{})}
-	go func() { _ = b.doors[2].smtp.Serve(newGuard(listener, b.config.Limits)) }()
+	go func() { _ = d.smtp.Serve(newGuard(listener, b.config.Limits)) }()
 	t.Cleanup(func() { close(listener.accepted) })
 	k := talkOn(t, client)
 	k.hear("220")
-	require.NotContains(t, k.say("EHLO laptop", "250"), "AUTH")
-	k.say("AUTH PLAIN "+b64("\x00alice@example.org\x00app password"), "538 5.7.11")
+	return k
 }
 
 // elsewhere is a connection that seems to come from far away.
