@@ -36,15 +36,16 @@ var errMIME = refuse(554, "5.6.0", "MIME", "The parts of this mail cannot be tak
 var errParseTime = refuse(554, "5.6.0", "parse time", "This mail takes too long to read. Please send it as plain text.")
 
 // parse takes the MIME tree apart, in a goroutine of its own and within the time
-// budget: no mail may hold a worker or bring the server down.
+// budget: no mail may hold a worker or bring the server down. The wait for a free
+// parser is our own slowness and does not count.
 func (s *Server) parse(ctx context.Context, m *message) (*parsed, *refusal) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.Limits.ParseTime)
-	defer cancel()
 	select {
 	case s.parsers <- struct{}{}:
 	case <-ctx.Done():
 		return nil, later("no parser free", ctx.Err())
 	}
+	budget, cancel := context.WithTimeout(ctx, s.config.Limits.ParseTime)
+	defer cancel()
 	type outcome struct {
 		parsed *parsed
 		err    error
@@ -52,18 +53,29 @@ func (s *Server) parse(ctx context.Context, m *message) (*parsed, *refusal) {
 	done := make(chan outcome, 1)
 	go func() {
 		defer func() { <-s.parsers }()
-		p, err := recovered(func() (*parsed, error) { return parseTree(ctx, m) })
+		p, err := recovered(func() (*parsed, error) { return parseTree(budget, m) })
 		done <- outcome{p, err}
 	}()
 	select {
 	case o := <-done:
-		if o.err != nil {
+		switch {
+		case o.err == nil:
+			return o.parsed, nil
+		case budget.Err() == nil:
 			return nil, &refusal{errMIME.Code, errMIME.Enhanced, errMIME.Reason, errMIME.Sentence, o.err}
 		}
-		return o.parsed, nil
-	case <-ctx.Done():
-		return nil, errParseTime
+	case <-budget.Done():
 	}
+	return nil, s.tooSlow(ctx)
+}
+
+// tooSlow says whose fault it is that the time was up: the mail's only if no
+// other was being parsed beside it and it had all its time.
+func (s *Server) tooSlow(ctx context.Context) *refusal {
+	if len(s.parsers) > 1 || ctx.Err() != nil {
+		return later("parsing took too long on a busy machine", ctx.Err())
+	}
+	return errParseTime
 }
 
 func recovered[T any](f func() (T, error)) (result T, err error) {

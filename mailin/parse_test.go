@@ -1,8 +1,10 @@
 package mailin
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -110,6 +112,48 @@ func TestParserThatPanicsOrHangsIsSurvived(t *testing.T) {
 	require.Nil(t, refused)
 	_, refused = s.parse(t.Context(), m)
 	require.NotNil(t, refused)
+}
+
+func TestOurOwnSlownessIsNotTheMailsFault(t *testing.T) {
+	m := &message{Header: header{{"From", "a@example.org"}}, Body: []byte("Hi\r\n")}
+
+	alone := testServer(t)
+	alone.config.Limits.ParseTime = 1
+	_, refused := alone.parse(t.Context(), m)
+	require.Equal(t, errParseTime, refused)
+
+	beside := testServer(t)
+	beside.config.Limits.ParseTime = 1
+	beside.parsers <- struct{}{} // another mail is being parsed
+	_, refused = beside.parse(t.Context(), m)
+	require.Equal(t, 451, refused.Code)
+}
+
+func TestTheWaitForAParserDoesNotCount(t *testing.T) {
+	s := testServer(t)
+	s.config.Limits.ParseTime = 50 * time.Millisecond
+	for range cap(s.parsers) {
+		s.parsers <- struct{}{}
+	}
+	m := &message{Header: header{{"From", "a@example.org"}}, Body: []byte("Hi\r\n")}
+	answered := make(chan *refusal)
+	parse := func(ctx context.Context) { _, r := s.parse(ctx, m); answered <- r }
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go parse(ctx)
+	cancel()
+	require.Equal(t, 451, (<-answered).Code)
+
+	go parse(t.Context())
+	select {
+	case r := <-answered:
+		t.Fatalf("the wait counted: %v", r)
+	case <-time.After(3 * s.config.Limits.ParseTime):
+	}
+	for range cap(s.parsers) {
+		<-s.parsers
+	}
+	require.Nil(t, <-answered)
 }
 
 func TestGroupsInFrom(t *testing.T) {
