@@ -148,7 +148,7 @@ func (m *Mails) settle(ctx context.Context, mail *bridge.Mailing, failure error)
 	case time.Since(mail.CreatedAt) > MailLifetime:
 		m.slog.Warn("mail queue: given up", "mail", mail.ID, "session", mail.Session, "error", failure)
 		mail.State = bridge.MailFailed
-		return m.log.MailFailed(ctx, *mail, "the mail server could not be reached for five days.")
+		return m.log.MailFailed(ctx, *mail, "our mail server did not take it for five days.")
 	default:
 		pause := m.Retries[min(mail.Attempts, len(m.Retries))-1]
 		mail.NextTry = time.Now().Add(time.Duration(float64(pause) * (0.9 + 0.2*rand.Float64())))
