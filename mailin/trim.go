@@ -1,7 +1,6 @@
 package mailin
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -250,11 +249,6 @@ func (t *trimmer) quotes() []quote {
 	return found
 }
 
-var (
-	exactSignature = regexp.MustCompile(`^--[ \t]?$|^— ?$`)
-	sentFrom       = regexp.MustCompile(`(?i)^\s*[<(\[*_]*(sent from (my )?\S|sent (with|via) \S|get outlook for |gesendet (von|mit) |von meinem \S+ gesendet|envoyé (de|depuis|à partir) |enviado desde |enviado (do|de) meu |inviato da |verstuurd vanaf |verzonden vanaf |skickat från |sendt fra |lähetetty |wysłane z |отправлено (с|из) |odesláno z |iphone\S*から送信|发自我的|보낸 사람: iphone|나의 iphone에서 보냄)`)
-)
-
 // dropRuler drops a line of dashes that parted what was kept from what was cut.
 func (t *trimmer) dropRuler() {
 	end := len(t.lines)
@@ -263,33 +257,6 @@ func (t *trimmer) dropRuler() {
 	}
 	cut := end > 0 && slices.Contains(t.gone[end:], true)
 	if cut && ruler.MatchString(t.lines[end-1]) && t.anyText(0, end-1) {
-		t.gone[end-1] = true
-	}
-}
-
-// maxSignature is how many lines a signature has at most.
-const maxSignature = 15
-
-// dropSignature drops what follows the signature line "-- " (RFC 3676 §4.3), and
-// a last line that only advertises the program. Names and greetings stay.
-func (t *trimmer) dropSignature() {
-	end := len(t.lines)
-	for end > 0 && t.blank(end-1) {
-		end--
-	}
-	for i := end - 1; i >= 0 && i >= end-maxSignature; i-- {
-		if !t.gone[i] && isQuoted(t.lines[i]) {
-			return
-		}
-		if t.gone[i] || !exactSignature.MatchString(t.lines[i]) {
-			continue
-		}
-		if t.lines[i] == "-- " || i > 0 && t.blank(i-1) && i < end-1 {
-			t.drop(i, end)
-			return
-		}
-	}
-	if end > 0 && len(t.lines[end-1]) < 100 && sentFrom.MatchString(t.lines[end-1]) && t.anyText(0, end-1) {
 		t.gone[end-1] = true
 	}
 }

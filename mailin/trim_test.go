@@ -23,7 +23,7 @@ func TestNewText(t *testing.T) {
 		"words around a quote":             {"Yes.\n\nOn Mon, 3 May 2026, Alice wrote:\n> Shall we?\n\nRegards, Bob\n", "Yes.\n\n\nRegards, Bob"},
 		"date and address alone":           {"Yes.\n\n03.05.2026, 10:00, \"Alice\" <alice@example.org>:\n> Shall we?\n", "Yes."},
 		"forwarded mail":                   {"FYI\n\n---------- Forwarded message ---------\nFrom: Dan\nDate: 3 May 2026\nSubject: x\nTo: Alice\n\nText\n> old\n", "FYI\n\n---------- Forwarded message ---------\nFrom: Dan\nDate: 3 May 2026\nSubject: x\nTo: Alice\n\nText\n> old"},
-		"forwarded mail in what is quoted": {"Yes.\n\nFrom: Alice\nSent: Monday\nTo: Bob\n\nSee:\n---------- Forwarded message ---------\nText\n", "Yes."},
+		"forwarded mail in what is quoted": {"Yes.\n\nFrom: Alice\nSent: Monday\nTo: Bob\nSubject: x\n\nSee:\n---------- Forwarded message ---------\nText\n", "Yes."},
 		"header that begins with the date": {"Yes.\n\n-----\nDate: Monday\nSubject: x\nFrom: Alice\nTo: Bob\n\nShall we?\n", "Yes."},
 		"only a quote":                     {"> Shall we?\n", "> Shall we?"},
 		"nested quotes":                    {"No.\n\nAlice wrote on 2026-05-03:\n> > deep\n>\n> shallow\n", "No."},
@@ -45,6 +45,12 @@ func TestNewText(t *testing.T) {
 		"original message":                 {"Ja.\n\n-----Ursprüngliche Nachricht-----\nVon: Alice\nWollen wir?\n", "Ja."},
 		"a list of From and To is kept":    {"From: Berlin\nTo: Hamburg\nPrice: 30\n", "From: Berlin\nTo: Hamburg\nPrice: 30"},
 		"header first, nothing above":      {"From: Alice\nSent: Monday\nTo: Bob\nSubject: x\n\nShall we?", "From: Alice\nSent: Monday\nTo: Bob\nSubject: x\n\nShall we?"},
+		"Outlook header, no subject":       {"Yes.\n\nFrom: Alice <alice@example.org>\nSent: Monday\nTo: Bob\n\nShall we?\n", "Yes."},
+		"header below a ruler":             {"Yes.\n\n-----\n\nFrom: Alice\nSent: Monday\nTo: Bob\n\nShall we?\n", "Yes."},
+		"sent with a program":              {"Yes.\n\nSent with Proton Mail secure email.\n", "Yes."},
+		"sent from, German":                {"Ja.\n\nVon meinem Samsung Galaxy Smartphone gesendet.\n", "Ja."},
+		"quote without marks, no year":     {"Yes.\n\nOn 3 May at 10:00, Alice wrote:\n\nShall we?\n", "Yes."},
+		"a card below dashes":              {"Yes.\n\n—\nBob Builder\nBuilders Ltd\n+44 20 7946 0000\n", "Yes."},
 		"CRLF and trailing spaces":         {"Yes.  \r\n\r\n> q\r\n", "Yes."},
 		"empty":                            {" \n\n", ""},
 	} {
@@ -52,6 +58,27 @@ func TestNewText(t *testing.T) {
 			kept, elided := NewText(c.text)
 			require.Equal(t, c.want, kept)
 			require.Equal(t, c.want == strings.TrimSpace(c.text) || c.want == "", elided == "", elided)
+		})
+	}
+}
+
+func TestWordsThatLookLikeAQuoteOrASignatureStay(t *testing.T) {
+	for name, text := range map[string]string{
+		"a journey":            "Hello,\n\nFrom: Berlin\nTo: Paris\nDate: 3 May\n\nPlease book it for two.",
+		"sent with a carrier":  "The boxes are on their way.\n\nSent with DHL, tracking 12345",
+		"sent from a place":    "It is here.\nSent from the Berlin office, 3 boxes",
+		"sent from, German":    "Ist da.\nGesendet von Halle nach Berlin, 3 Kisten",
+		"sent from, French":    "C'est fait.\nEnvoyé depuis Paris, 3 cartons",
+		"dashes between":       "First.\n\n--\nNow to the second point, which is longer.\nIs it good?",
+		"a long dash between":  "First.\n\n—\nSecond\nThird\nFourth\nFifth\nSixth",
+		"what somebody said":   "So it was.\n\nOn Tuesday 12:00 Anna said:\nwe shall move, and so we did.",
+		"said, with a date":    "So it was.\n\nOn Tuesday, 3 May 2026 Anna said:\nwe shall move, and so we did.",
+		"written at some time": "So it was.\n\nOn Tuesday 12:00 Anna wrote:\nwe shall move, and so we did.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept, _ := NewText(text)
+			require.Equal(t, text, kept)
+			require.Equal(t, text, WithoutSignature(text))
 		})
 	}
 }

@@ -29,7 +29,9 @@ var (
 	yearOrAddress = regexp.MustCompile(`\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
 	dateAlone     = regexp.MustCompile(`\d{1,2}:\d{2}|\b(19|20)\d{2}\b`)
 	addressAlone  = regexp.MustCompile(`[<(\[]\s*\S+@[\w-]+\.[\w.-]+[>)\]]`)
-	clearDate     = regexp.MustCompile(`\d{1,2}:\d{2}|\b(19|20)\d{2}\b|@[\w-]+\.\w|[0-9]年`)
+	timeOfDay     = regexp.MustCompile(`\d{1,2}:\d{2}(:\d{2})?`)
+	digit         = regexp.MustCompile(`\d`)
+	said          = regexp.MustCompile(`(?i)\bsaid\b`)
 )
 
 // maxAttributionLength is how long an attribution is at most, in bytes.
@@ -72,9 +74,16 @@ func (t *trimmer) cutAtUnmarkedQuote() {
 	}
 }
 
+// clearAttribution says if lines are what a program writes: people, too, say that
+// "On Tuesday 12:00 Anna said:", but neither the date nor an address.
 func (t *trimmer) clearAttribution(start, end int) bool {
 	joined := strings.Join(t.lines[start:end+1], " ")
-	return clearDate.MatchString(joined) && (opener.MatchString(joined) || strings.Contains(joined, "@"))
+	if strings.Contains(joined, "@") {
+		return yearOrAddress.MatchString(joined)
+	}
+	untimed := timeOfDay.ReplaceAllString(joined, "")
+	dated := yearOrAddress.MatchString(joined) || untimed != joined && digit.MatchString(untimed)
+	return dated && opener.MatchString(joined) && wrote.MatchString(said.ReplaceAllString(joined, ""))
 }
 
 // unmarkedBelow says if the next words are not marked as a quote.
@@ -142,18 +151,28 @@ func labelOf(line string) (label, bool) {
 const headerBlockLines = 8
 
 // isHeaderBlock says if a quoted header begins at line i: three of sender, date,
-// recipient and subject close together, the sender among them.
+// recipient and subject close together, the sender among them. People, too, write
+// "From: Berlin", "To: Paris" and "Date: 3 May" below each other: it takes a
+// subject, an address or a ruler above to tell a mail.
 func (t *trimmer) isHeaderBlock(i int) bool {
 	if _, ok := labelOf(t.lines[i]); !ok {
 		return false
 	}
-	seen := map[label]bool{}
+	seen, address := map[label]bool{}, false
 	for j := i; j < len(t.lines) && j < i+headerBlockLines; j++ {
 		if l, ok := labelOf(t.lines[j]); ok {
 			seen[l] = true
+			address = address || (l == labelFrom || l == labelTo) && strings.Contains(t.lines[j], "@")
 		}
 	}
-	return len(seen) >= 3 && seen[labelFrom]
+	return len(seen) >= 3 && seen[labelFrom] && (seen[labelSubject] || address || t.belowRuler(i))
+}
+
+// belowRuler says if the next words above a line are a ruler.
+func (t *trimmer) belowRuler(i int) bool {
+	for i--; i >= 0 && t.blank(i); i-- {
+	}
+	return i >= 0 && ruler.MatchString(t.lines[i])
 }
 
 // ruler is the line above a quoted header: dashes or underscores, with or
