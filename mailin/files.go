@@ -14,7 +14,7 @@ const maxNamed = 20
 
 // withFiles adds a line for each file of a mail. Files by mail are not carried
 // yet: who reads must know that there was one, and who wrote must not believe
-// that it arrived.
+// that it arrived. HTML that the lines make too long is left out: the text says it.
 func withFiles(b content.Body, files []file, lang string) bridge.Body {
 	var notes []string
 	p := locales.Default().For(lang)
@@ -35,6 +35,9 @@ func withFiles(b content.Body, files []file, lang string) bridge.Body {
 	text := strings.Join(notes, "\n")
 	if b.HTML != "" {
 		b.HTML += "<p>" + strings.ReplaceAll(html.EscapeString(text), "\n", "<br>") + "</p>"
+	}
+	if len(b.HTML) > bridge.MaxBody {
+		b.HTML = ""
 	}
 	return bridge.Body{Text: strings.TrimSpace(b.Text + "\n\n" + text), HTML: b.HTML}
 }
