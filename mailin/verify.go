@@ -24,6 +24,7 @@ type verdict struct {
 	Level  level
 	Basis  string // "account", "front", "dkim" or "spf"; "" for level D
 	Policy policy // what the author's domain wants with mail that is not proved
+	Own    bool   // the author's domain is the operator's own
 	// signed says how many fields of each name are proved, counted from the
 	// bottom; nil if the basis proves the whole header.
 	signed coverage
@@ -78,7 +79,7 @@ func (s *Server) verify(ctx context.Context, p peer, env envelope, m *message) (
 	if err != nil {
 		return verdict{From: from, Level: levelD}, dnsTrouble(err)
 	}
-	if s.isOwn(from.Address.Domain()) && !v.proved() {
+	if v.Own = s.isOwn(from.Address.Domain()); v.Own && !v.proved() {
 		v.Policy = policyReject // nobody outside may use our own domains
 	}
 	return v, nil
@@ -106,6 +107,9 @@ func byAccount(p peer, from mailbox) (verdict, *refusal) {
 // errNotProved is the answer to a sender of level D; policy and domain say why.
 func errNotProved(v verdict) *refusal {
 	domain := v.From.Address.Domain()
+	if v.Own {
+		return refuse(550, "5.7.26", "own domain", "The people who run this service take mail from %s only if it proves its sender, by a DKIM signature of %s or an account here, and this mail does not. Please send it through the mail server of %s, and if you did, tell its administrator.", domain, domain, domain)
+	}
 	if v.Policy == policyNone {
 		return refuse(550, "5.7.26", "not authenticated", "Nobody can tell whether %s sent this mail: it has no DKIM signature of %s, and its server is not one that %s names by SPF. Please send it through the mail server of %s.", v.From.Address.ID, domain, domain, domain)
 	}

@@ -61,7 +61,7 @@ func TestForgedMailIsRefusedWithAReason(t *testing.T) {
 		}, "550 5.7.26 Nobody"},
 		"our own address domain": {"v=DMARC1; p=none", func(*testing.T, *bench) string {
 			return crlf(strings.Replace(invitation, "alice@example.org", "alice@in.example.org", 1))
-		}, "550 5.7.26 The domain in.example.org forbids"},
+		}, "550 5.7.26 The people who run this service take mail from in.example.org only if it proves its sender"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := start(t)
@@ -82,7 +82,7 @@ func renamedFrom(hidden string) func(*testing.T, *bench) string {
 
 func TestOwnDomainCannotBeForgedEvenInAnAnswer(t *testing.T) {
 	b := start(t, func(c *Config) { c.OwnDomains = []string{"example.org"} })
-	b.send(t, crlf(answerTo(replyToken, "I am Bob, believe me.\n")), "550 5.7.26", "r-"+replyToken+"@in.example.org")
+	b.send(t, crlf(answerTo(replyToken, "I am Bob, believe me.\n")), "550 5.7.26 The people who run this service take mail from example.org only", "r-"+replyToken+"@in.example.org")
 	require.Empty(t, b.service.replies)
 }
 
