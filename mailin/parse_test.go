@@ -131,7 +131,7 @@ func TestOurOwnSlownessIsNotTheMailsFault(t *testing.T) {
 
 func TestTheWaitForAParserDoesNotCount(t *testing.T) {
 	s := testServer(t)
-	s.config.Limits.ParseTime = 50 * time.Millisecond
+	s.config.Limits.ParseTime = 250 * time.Millisecond
 	for range cap(s.parsers) {
 		s.parsers <- struct{}{}
 	}
@@ -148,7 +148,7 @@ func TestTheWaitForAParserDoesNotCount(t *testing.T) {
 	select {
 	case r := <-answered:
 		t.Fatalf("the wait counted: %v", r)
-	case <-time.After(3 * s.config.Limits.ParseTime):
+	case <-time.After(2 * s.config.Limits.ParseTime):
 	}
 	for range cap(s.parsers) {
 		<-s.parsers
