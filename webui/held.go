@@ -48,6 +48,10 @@ func (s *Server) decideHeld(w http.ResponseWriter, r *http.Request) {
 		state = bridge.HeldRefused
 		err = s.service.RefuseHeld(r.Context(), r.PathValue("token"))
 	default:
+		if _, err := s.service.HeldReply(r.Context(), r.PathValue("token")); err != nil {
+			s.failToken(w, r, err)
+			return
+		}
 		p := s.printer(r)
 		s.note(w, r, http.StatusUnprocessableEntity, p.T("page.failed_title"), p.T("page.held_choose"), "")
 		return

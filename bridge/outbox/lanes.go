@@ -129,7 +129,7 @@ func (o *Outbox) prepare(a *attached) {
 	}
 	ready := err == nil && o.wakeBehind(a.ctx, a.network)
 	if err != nil {
-		o.slog.Error("outbox: cannot take over lanes", "network", a.network, "error", err)
+		o.complain(a.ctx, "outbox: cannot take over lanes", "network", a.network, "error", err)
 	}
 	a.unready.Store(!ready)
 }
@@ -175,7 +175,7 @@ func (o *Outbox) poll(ctx context.Context, sweep bool) {
 	o.serveDue(ctx)
 	freed, err := o.queue.FreeDead(ctx)
 	if err != nil {
-		o.slog.Error("outbox: cannot look for dead nodes", "error", err)
+		o.complain(ctx, "outbox: cannot look for dead nodes", "error", err)
 	}
 	if freed {
 		o.slog.Info("outbox: taking over the lanes of a node that has ended")
@@ -205,6 +205,13 @@ func (o *Outbox) take(set map[uuid.UUID]bool) []uuid.UUID {
 	return sessions
 }
 
+// complain logs what went wrong, unless it did because we are stopping.
+func (o *Outbox) complain(ctx context.Context, message string, args ...any) {
+	if ctx.Err() == nil {
+		o.slog.Error(message, args...)
+	}
+}
+
 // lookAgain notes a session for the next poll.
 func (o *Outbox) lookAgain(session uuid.UUID) {
 	o.mu.Lock()
@@ -216,7 +223,7 @@ func (o *Outbox) lookAgain(session uuid.UUID) {
 func (o *Outbox) serveDue(ctx context.Context) {
 	due, err := o.queue.ListDue(ctx, time.Now())
 	if err != nil {
-		o.slog.Error("outbox: cannot list due lanes", "error", err)
+		o.complain(ctx, "outbox: cannot list due lanes", "error", err)
 		return
 	}
 	o.serve(ctx, due, isAny)
@@ -236,7 +243,7 @@ func (o *Outbox) attachedNow() (all []*attached) {
 func (o *Outbox) wakeBehind(ctx context.Context, n bridge.Network) bool {
 	sessions, err := o.queue.ListBehind(ctx, n)
 	if err != nil {
-		o.slog.Error("outbox: cannot list lanes", "network", n, "error", err)
+		o.complain(ctx, "outbox: cannot list lanes", "network", n, "error", err)
 		return false
 	}
 	set := o.hinted
@@ -256,7 +263,7 @@ func (o *Outbox) serve(ctx context.Context, sessions []uuid.UUID, which func(bri
 	for _, s := range sessions {
 		lanes, err := o.queue.ListLanes(ctx, s)
 		if err != nil {
-			o.slog.Error("outbox: cannot list the lanes of a session", "session", s, "error", err)
+			o.complain(ctx, "outbox: cannot list the lanes of a session", "session", s, "error", err)
 			o.lookAgain(s)
 			continue
 		}

@@ -72,7 +72,9 @@ func (m *Mails) sendDue(ctx context.Context) {
 	for ctx.Err() == nil {
 		due, err := m.queue.ListDueMails(ctx, time.Now(), MailsAtOnce)
 		if err != nil {
-			m.slog.Error("mail queue: cannot list due mails", "error", err)
+			if ctx.Err() == nil {
+				m.slog.Error("mail queue: cannot list due mails", "error", err)
+			}
 			return
 		}
 		if !m.sendAll(ctx, due) {
@@ -101,13 +103,16 @@ func (m *Mails) sendAll(ctx context.Context, due []bridge.Mailing) bool {
 // has changed.
 func (m *Mails) send(ctx context.Context, mail bridge.Mailing) bool {
 	fence, ok, err := m.queue.ClaimMail(ctx, mail, m.owner)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		m.slog.Error("mail queue: cannot claim a mail", "mail", mail.ID, "error", err)
 	}
 	if err != nil || !ok {
 		return false
 	}
 	if err := m.try(ctx, &mail); err != nil {
+		if ctx.Err() != nil {
+			return false // we are stopping: whoever comes next tries it again
+		}
 		m.slog.Error("mail queue: cannot work on a mail", "mail", mail.ID, "error", err)
 		return false
 	}
@@ -120,6 +125,9 @@ func (m *Mails) send(ctx context.Context, mail bridge.Mailing) bool {
 
 func (m *Mails) try(ctx context.Context, mail *bridge.Mailing) error {
 	letter, due, err := m.log.Letter(ctx, *mail)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return m.settle(ctx, mail, err)
 	}
