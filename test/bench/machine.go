@@ -26,6 +26,17 @@ func describeMachine(dir string) (string, error) {
 		time.Now().UTC().Format("2006-01-02 15:04 UTC")), nil
 }
 
+// describeLoad says how busy the machine was, other programs included: with a
+// load far above the cores only the ratios mean something.
+func describeLoad() (string, error) {
+	averages, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "", err
+	}
+	fields := strings.Fields(string(averages))
+	return fmt.Sprintf("Load average at the end of this part: %s over 1 minute, %s over 5 (%d cores).", fields[0], fields[1], runtime.NumCPU()), nil
+}
+
 func text(chars []int8) string {
 	var b strings.Builder
 	for _, c := range chars {

@@ -108,6 +108,11 @@ func (b *bench) report(ctx context.Context, only string) ([]byte, error) {
 		}
 		log.Printf("part %s took %s", p.letter, time.Since(began).Round(time.Second))
 		s.write(&text)
+		load, err := describeLoad()
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&text, "\n%s\n", load)
 	}
 	return text.Bytes(), nil
 }
