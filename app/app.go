@@ -205,7 +205,7 @@ func (a *App) listenForHints(ctx context.Context) error {
 	defer wait.Wait()
 	wait.Go(func() { outbox.PollChanged(ctx, a.store, a.hub.Publish, a.log) })
 	for ctx.Err() == nil {
-		if err := a.store.Listen(ctx, a.hub.Publish); err != nil && ctx.Err() == nil {
+		if err := a.store.Listen(ctx, a.hub.Publish, a.service.Heard); err != nil && ctx.Err() == nil {
 			a.log.Warn("cannot listen for hints of other nodes; polling goes on", "error", err)
 			select {
 			case <-ctx.Done():

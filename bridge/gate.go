@@ -21,37 +21,87 @@ type Identity struct {
 type Act string
 
 const (
-	ActRead    Act = "read"
-	ActJoin    Act = "join"
-	ActWrite   Act = "write"
-	ActLeave   Act = "leave"
+	ActRead    Act = "read"    // the transcript and who is in it
+	ActJoin    Act = "join"    // come in, which is a response
+	ActWrite   Act = "write"   // say something
+	ActSignal  Act = "signal"  // typing, "here now", read marks: seen by whom the person's setting allows
+	ActLeave   Act = "leave"   // go, and be able to come back
+	ActDecline Act = "decline" // give the grant back: nothing more of this session
+	ActStop    Act = "stop"    // get no more mails of it
+	ActReport  Act = "report"  // tell the operator of abuse
 	ActSubject Act = "subject"
+	ActOptions Act = "options" // what the session allows and keeps
 	ActInvite  Act = "invite"
 	ActRevoke  Act = "revoke"
+	ActRemove  Act = "remove" // take away what somebody said
 	ActClose   Act = "close"
 	ActReopen  Act = "reopen"
+	ActHold    Act = "hold"  // keep everything for the law, whatever else would end it
+	ActErase   Act = "erase" // a person's data
 )
 
-// rule says who may do an act. Members are all who hold a living grant,
-// whether they have answered yet or not.
+// Standing is what an identity is to a session.
+type Standing int
+
+const (
+	AsInitiator Standing = iota
+	AsMember             // responded, and may have left again
+	AsRecipient          // holds a grant and has not answered
+	AsLapsed             // holds one that has run out
+	AsRevoked            // held one that was revoked or given back
+	AsStranger           // never held one
+	AsAdmin              // operates the service; also without a grant
+	standings
+)
+
+// Condition is what a session is at a moment.
+type Condition int
+
+const (
+	IsOpen    Condition = iota
+	IsClosed            // by somebody
+	IsExpired           // by its own time
+	IsOver              // off the record, and its memory is gone
+	conditions
+)
+
+// answer is what the table says.
+type answer byte
+
+const (
+	no  answer = iota
+	yes        //
+	opt        // if the session's options let members do it
+)
+
+// rule says of one act who may do it and in which condition of the session.
 type rule struct {
-	members bool // every member; otherwise the initiator alone
-	admin   bool // an operator may, without being a member
-	ended   bool // also in a closed session
+	who [standings]answer
+	in  [conditions]bool
 }
 
-// rules is the whole permission of Mailroom: a stranger, a revoked or an
-// expired grant may do nothing at all and learns nothing.
+// rules is the whole permission of Mailroom. Revoked people and strangers may
+// do nothing at all and learn nothing: not even that there is a session.
+// Closing and expiry end writing; only revocation ends reading (SPEC A5).
 var rules = map[Act]rule{
-	ActRead:    {members: true, ended: true},
-	ActJoin:    {members: true, ended: true},
-	ActLeave:   {members: true, ended: true},
-	ActWrite:   {members: true},
-	ActSubject: {},
-	ActInvite:  {},
-	ActRevoke:  {admin: true, ended: true},
-	ActClose:   {admin: true, ended: true},
-	ActReopen:  {admin: true, ended: true},
+	//            initiator member recipient lapsed revoked stranger admin  open   closed expired over
+	ActRead:    {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
+	ActJoin:    {[...]answer{yes, yes, yes, no, no, no, no}, [...]bool{true, true, true, false}},
+	ActWrite:   {[...]answer{yes, yes, yes, no, no, no, no}, [...]bool{true, false, false, false}},
+	ActSignal:  {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, false}},
+	ActLeave:   {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
+	ActDecline: {[...]answer{no, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
+	ActStop:    {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
+	ActReport:  {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
+	ActSubject: {[...]answer{yes, no, no, no, no, no, no}, [...]bool{true, false, false, false}},
+	ActOptions: {[...]answer{yes, no, no, no, no, no, no}, [...]bool{true, true, true, false}},
+	ActInvite:  {[...]answer{yes, opt, no, no, no, no, no}, [...]bool{true, false, false, false}},
+	ActRevoke:  {[...]answer{yes, no, no, no, no, no, yes}, [...]bool{true, true, true, true}},
+	ActRemove:  {[...]answer{yes, no, no, no, no, no, yes}, [...]bool{true, true, true, true}},
+	ActClose:   {[...]answer{yes, no, no, no, no, no, yes}, [...]bool{true, true, true, true}},
+	ActReopen:  {[...]answer{yes, no, no, no, no, no, yes}, [...]bool{true, true, true, false}},
+	ActHold:    {[...]answer{no, no, no, no, no, no, yes}, [...]bool{true, true, true, false}},
+	ActErase:   {[...]answer{no, no, no, no, no, no, yes}, [...]bool{true, true, true, true}},
 }
 
 // gate is the one place that decides. It returns the member whom the identity
@@ -60,18 +110,58 @@ var rules = map[Act]rule{
 // this, Closed when the session has ended.
 func gate(room *Room, by Identity, act Act, now time.Time) (Member, error) {
 	r := rules[act]
-	member, found := room.identify(by)
-	switch {
-	case by.Admin && r.admin:
-		return member, nil
-	case !found || !member.Grant.alive(now):
+	member, standing := room.standing(by, now)
+	if by.Admin && r.who[AsAdmin] == yes && r.who[standing] != yes {
+		standing = AsAdmin
+	}
+	switch answered := r.who[standing]; {
+	case standing == AsRevoked || standing == AsStranger:
 		return Member{}, errNoSession
-	case !r.members && member.Role != Initiator:
-		return Member{}, &Error{Forbidden, "Only " + room.Initiator().Display() + ", who started this session, may do that."}
-	case !r.ended && room.Session.State != Open:
-		return Member{}, &Error{Closed, "This session is closed. It can be read, but nothing new can be said in it."}
+	case answered == no && standing == AsLapsed:
+		return Member{}, errLapsed
+	case answered == no || answered == opt && !room.Session.Options.MembersInvite:
+		return Member{}, refusalOf(room, act)
+	case !r.in[room.Session.Condition(now)]:
+		return Member{}, errEnded[room.Session.Condition(now)]
 	}
 	return member, nil
+}
+
+var (
+	errLapsed = &Error{Closed, "Your invitation to this session has run out. You can read it, but say nothing new in it. Ask the person who invited you for a new one."}
+	errEnded  = map[Condition]*Error{
+		IsClosed:  {Closed, "This session is closed. It can be read, but nothing new can be said in it."},
+		IsExpired: {Closed, "The time of this session is over. It can be read, but nothing new can be said in it."},
+		IsOver:    {Closed, "This session was off the record and has ended. Nothing of it was kept; start a new one to go on."},
+	}
+)
+
+func refusalOf(room *Room, act Act) *Error {
+	if act == ActDecline {
+		return &Error{Forbidden, "You started this session. Close it instead."}
+	}
+	if r := rules[act]; r.who[AsInitiator] == no {
+		return &Error{Forbidden, "Only the people who run this service may do that."}
+	}
+	return &Error{Forbidden, "Only " + room.Initiator().Display() + ", who started this session, may do that."}
+}
+
+// standing finds the member whom the identity is, and what that makes of them.
+func (r *Room) standing(by Identity, now time.Time) (Member, Standing) {
+	m, found := r.identify(by)
+	switch {
+	case !found:
+		return Member{}, AsStranger
+	case m.Grant.Revoked:
+		return m, AsRevoked
+	case m.Role == Initiator:
+		return m, AsInitiator
+	case !m.Grant.alive(now):
+		return m, AsLapsed
+	case m.State == Invited:
+		return m, AsRecipient
+	}
+	return m, AsMember
 }
 
 // identify finds the member whom the identity is. A grant that was shown

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,6 +16,9 @@ const (
 	LetterStarted    LetterKind = "started"    // to the initiator: your session is open
 	LetterMissed     LetterKind = "missed"     // messages that were not read elsewhere
 	LetterConfirm    LetterKind = "confirm"    // somebody used your reply address: was it you?
+	LetterCode       LetterKind = "code"       // the code that one more browser needs
+	LetterBound      LetterKind = "bound"      // a browser speaks for you now; end it if it is not yours
+	LetterSignIn     LetterKind = "sign-in"    // the link by which a browser signs in as you
 )
 
 // MailState is how far a mail has come.
@@ -27,6 +31,9 @@ const (
 	MailWithdrawn MailState = "withdrawn" // not needed any more: read elsewhere, revoked, unsubscribed
 )
 
+// standsForRecords says if a mail shows what was said.
+func (k LetterKind) standsForRecords() bool { return k == LetterInvitation || k == LetterMissed }
+
 // Mailing is one mail to one member. It stands for the records From to To and is
 // rendered when it is sent.
 type Mailing struct {
@@ -35,7 +42,7 @@ type Mailing struct {
 	Member    uuid.UUID
 	Kind      LetterKind
 	From, To  int64
-	Held      uuid.UUID // for LetterConfirm
+	Held      uuid.UUID // for LetterConfirm; for the letters about browsers and codes their id
 	State     MailState
 	CreatedAt time.Time
 	NextTry   time.Time
@@ -43,13 +50,18 @@ type Mailing struct {
 }
 
 // Tokens are those that a letter carries.
-type Tokens struct{ Join, Reply, Unsubscribe, Bounce, Icon, Confirm string }
+type Tokens struct {
+	Join, Reply, Unsubscribe, Bounce, Icon, Confirm string
+	Browsers, SignIn                                string
+}
 
 // Letter is all that is needed to render a mail.
 type Letter struct {
 	Mail       Mailing
-	Room       *Room
+	Room       *Room // as To may see it; off the record without the subject
 	To         Member
+	Code       string   // for LetterCode
+	Browser    Browser  // for LetterBound
 	Records    []Record // the messages to show, in order
 	Held       *Held
 	Tokens     Tokens
@@ -93,7 +105,12 @@ func (p *MailPlanner) Deliver(ctx context.Context, lane Lane, records []Record) 
 	if err != nil {
 		return 0, err
 	}
-	plan := s.planMail(m, records, present)
+	plan := s.planMail(room.Session, m, records, present)
+	if plan.kind == LetterInvitation {
+		if wait, err := s.tooManyInvitations(ctx, m); wait != nil || err != nil {
+			return plan.skip, cmp.Or(err, wait)
+		}
+	}
 	if plan.kind == "" {
 		return plan.skip, plan.wait
 	}
@@ -124,6 +141,25 @@ func (p *MailPlanner) queue(ctx context.Context, m Mailing) (queued Mailing, err
 	return queued, err
 }
 
+// invitationPause is how long an invitation waits for its turn at an address to
+// which too many were mailed.
+const invitationPause = time.Hour
+
+// tooManyInvitations holds an invitation back, as a WaitError, while its address
+// got too many in the last day. Whoever invites does not learn it: the answer to
+// an invitation is never due at a time.
+func (s *Service) tooManyInvitations(ctx context.Context, m Member) (wait, err error) {
+	most := s.config.Limits.RecipientInvitations
+	if most <= 0 {
+		return nil, nil
+	}
+	n, err := s.store.CountInvitations(ctx, m.Email(), s.now().Add(-day))
+	if err != nil || n < most {
+		return nil, err
+	}
+	return &WaitError{s.now().Add(invitationPause)}, nil
+}
+
 // present says if the member has the session open in a client of their own, so
 // that nothing needs to be mailed.
 func (s *Service) present(ctx context.Context, m Member, session uuid.UUID) (bool, error) {
@@ -151,8 +187,8 @@ type mailPlan struct {
 }
 
 // planMail is the rule of who gets what by mail.
-func (s *Service) planMail(m Member, records []Record, present bool) mailPlan {
-	if m.NoMail || m.Email().IsZero() || m.State == Revoked || m.State == Left {
+func (s *Service) planMail(session Session, m Member, records []Record, present bool) mailPlan {
+	if m.NoMail || m.Email().IsZero() || m.Gone() || !m.Grant.alive(s.now()) || session.State == Over {
 		return mailPlan{skip: len(records)}
 	}
 	if i := invitedAt(m, records); i >= 0 {
@@ -162,7 +198,7 @@ func (s *Service) planMail(m Member, records []Record, present bool) mailPlan {
 		switch {
 		case r.Kind == KindStarted && r.Member == m.ID && r.Via() != Matrix && r.Via() != XMPP:
 			return mailPlan{skip: i, kind: LetterStarted}
-		case r.Kind != KindMessage || r.Member == m.ID || r.Seq <= m.ReadSeq || present:
+		case r.Kind != KindMessage || r.Erased || r.Member == m.ID || r.Seq <= m.ReadSeq || present:
 		case m.State == Invited:
 			// Who has not answered gets nothing more until they do.
 			return mailPlan{skip: i, wait: &WaitError{}}
@@ -177,7 +213,8 @@ func (s *Service) planMail(m Member, records []Record, present bool) mailPlan {
 // is not among the records.
 func invitedAt(m Member, records []Record) int {
 	for i, r := range records {
-		if m.State == Invited && r.Kind == KindInvited && r.Target == m.ID {
+		named := r.Kind == KindInvited && r.Target == m.ID || m.Blind && r.Kind == KindStarted
+		if m.State == Invited && named {
 			return i
 		}
 	}
@@ -224,56 +261,96 @@ func (s *Service) Letter(ctx context.Context, mail Mailing) (l Letter, ok bool, 
 	if err != nil {
 		return l, false, err
 	}
-	l = Letter{Mail: mail, Room: &Room{row, members}}
-	l.To, ok = l.Room.Member(mail.Member)
-	if !ok || !s.stillDue(l.To, mail) {
+	room := &Room{row, members}
+	l = Letter{Mail: mail}
+	l.To, ok = room.Member(mail.Member)
+	if !ok || !s.stillDue(room.Session, l.To, mail) {
 		return l, false, nil
 	}
-	if mail.Kind == LetterConfirm {
-		held, ok, err := s.store.GetHeld(ctx, mail.Session, mail.Held)
-		if err != nil || !ok || held.State != HeldWaiting {
-			return l, false, err
-		}
-		l.Held = &held
-		l.Tokens.Confirm = s.token(mail.Session, l.To.Grant.ID, l.To.Grant.Generation, RightConfirm, held.ID)
+	s.fillTokens(&l, room)
+	if ok, err := s.fillAbout(ctx, &l); err != nil || !ok {
+		return l, false, err
 	}
-	s.fillTokens(&l)
 	if l.Records, err = s.letterRecords(ctx, l); err != nil || mail.Kind == LetterMissed && len(l.Records) == 0 {
 		return l, false, err
+	}
+	l.Room = room.shownTo(l.To)
+	if row.Options.OffRecord {
+		l.Room = &Room{Session: row, Members: l.Room.Members}
+		l.Room.Session.Subject, l.Records = "", nil
 	}
 	err = s.thread(ctx, &l)
 	return l, err == nil, err
 }
 
-func (s *Service) stillDue(m Member, mail Mailing) bool {
+// fillAbout adds what a letter that stands for no records is about; false if
+// that is settled by now.
+func (s *Service) fillAbout(ctx context.Context, l *Letter) (ok bool, err error) {
+	about := func(r Right, id uuid.UUID) string {
+		return s.token(l.Mail.Session, l.To.Grant.ID, l.To.Grant.Generation, r, id)
+	}
+	switch l.Mail.Kind {
+	case LetterConfirm:
+		held, ok, err := s.store.GetHeld(ctx, l.Mail.Session, l.Mail.Held)
+		if err != nil || !ok || held.State != HeldWaiting {
+			return false, err
+		}
+		l.Held, l.Tokens.Confirm = &held, about(RightConfirm, held.ID)
+	case LetterCode:
+		l.Code = s.digits(l.Mail.Session, l.Mail.Held)
+		return s.now().Before(l.Mail.CreatedAt.Add(CodeTime)), nil
+	case LetterSignIn:
+		l.Tokens.SignIn = about(RightSignIn, l.Mail.Held)
+		return s.now().Before(l.Mail.CreatedAt.Add(CodeTime)), nil
+	case LetterBound:
+		l.Tokens.Browsers = about(RightBrowsers, uuid.Nil)
+		return s.fillBrowser(ctx, l)
+	}
+	return true, nil
+}
+
+func (s *Service) fillBrowser(ctx context.Context, l *Letter) (ok bool, err error) {
+	browsers, err := s.store.ListBrowsers(ctx, l.Mail.Session, l.Mail.Member)
+	for _, b := range browsers {
+		if b.ID == l.Mail.Held {
+			l.Browser = b
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func (s *Service) stillDue(session Session, m Member, mail Mailing) bool {
 	switch {
 	case m.Grant.Revoked || m.Email().IsZero():
 		return false
-	case mail.Kind == LetterConfirm:
-		return true // a question about what is held, whatever else is not wanted
+	case !mail.Kind.standsForRecords() && mail.Kind != LetterStarted:
+		return true // a question or an answer to what its reader does, whatever else is not wanted
+	case session.State == Over:
+		return false
 	case m.NoMail:
 		return false
 	case mail.Kind == LetterMissed:
-		return m.ReadSeq < mail.To && m.State != Left
+		return m.ReadSeq < mail.To && !m.Gone()
 	case mail.Kind == LetterInvitation:
 		return m.State == Invited
 	}
 	return true
 }
 
-func (s *Service) fillTokens(l *Letter) {
+func (s *Service) fillTokens(l *Letter, room *Room) {
 	g := l.To.Grant
 	make := func(r Right) string { return s.token(l.Mail.Session, g.ID, g.Generation, r, uuid.Nil) }
 	l.Tokens.Join, l.Tokens.Reply = make(RightJoin), make(RightReply)
 	l.Tokens.Unsubscribe, l.Tokens.Bounce = make(RightUnsubscribe), make(RightBounce)
-	initiator := l.Room.Initiator().Grant
+	initiator := room.Initiator().Grant
 	l.Tokens.Icon = s.token(l.Mail.Session, initiator.ID, initiator.Generation, RightIcon, uuid.Nil)
 }
 
 // letterRecords are the messages that the letter shows: an invitation the
 // transcript so far, a missed-message mail what others said in its range.
 func (s *Service) letterRecords(ctx context.Context, l Letter) ([]Record, error) {
-	if l.Mail.Kind == LetterConfirm || l.Mail.Kind == LetterStarted {
+	if !l.Mail.Kind.standsForRecords() {
 		return nil, nil
 	}
 	records, err := s.store.ListRecordsBefore(ctx, l.Mail.Session, l.Mail.To+1, MaxPage)
@@ -283,7 +360,7 @@ func (s *Service) letterRecords(ctx context.Context, l Letter) ([]Record, error)
 	var shown []Record
 	for _, r := range records {
 		missed := l.Mail.Kind == LetterMissed
-		if r.Kind != KindMessage || missed && (r.Seq < l.Mail.From || r.Seq <= l.To.ReadSeq || r.Member == l.To.ID) {
+		if r.Kind != KindMessage || r.Erased || r.Seq <= l.To.FromSeq || missed && (r.Seq < l.Mail.From || r.Seq <= l.To.ReadSeq || r.Member == l.To.ID) {
 			continue
 		}
 		shown = append(shown, r)

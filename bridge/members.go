@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -52,10 +53,62 @@ func (s *Service) leave(ctx context.Context, tx Tx, room *Room, m Member, via Ne
 	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 		return err
 	}
-	if _, _, err := tx.Append(ctx, s.record(room, KindLeft, m.ID, via)); err != nil {
+	if err := s.tellOf(ctx, tx, room, m, KindLeft, via); err != nil {
 		return err
 	}
-	return grown(ctx, tx, room)
+	if err := grown(ctx, tx, room); err != nil {
+		return err
+	}
+	return s.overWhenEmpty(ctx, tx, room)
+}
+
+// tellOf appends what a member did. Of a blind copy nobody is told; only a room
+// network that has them inside must learn that they go.
+func (s *Service) tellOf(ctx context.Context, tx Tx, room *Room, m Member, kind Kind, via Network) error {
+	if m.Blind && !m.inside() {
+		return nil
+	}
+	_, _, err := tx.Append(ctx, s.record(room, kind, m.ID, via))
+	return err
+}
+
+func (m Member) inside() bool { return m.JoinedBy(Matrix) || m.JoinedBy(XMPP) }
+
+// Decline gives the grant back: nothing more of the session reaches the member,
+// and nothing of theirs goes into it, until somebody invites them again. Errors:
+// NotFound, Forbidden (the initiator).
+func (s *Service) Decline(ctx context.Context, session uuid.UUID, by Identity) error {
+	return s.change(ctx, session, func(tx Tx, room *Room) error {
+		m, err := gate(room, by, ActDecline, s.now())
+		if err != nil {
+			return err
+		}
+		return s.giveBack(ctx, tx, room, m, by.Via)
+	})
+}
+
+func (s *Service) giveBack(ctx context.Context, tx Tx, room *Room, m Member, via Network) error {
+	kind := KindLeft
+	if m.State == Invited {
+		kind = KindDeclined
+	}
+	told := m.State == Invited || m.State == Joined
+	m.State, m.Grant.Revoked = Declined, true
+	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		return err
+	}
+	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+		return err
+	}
+	if told {
+		if err := s.tellOf(ctx, tx, room, m, kind, via); err != nil {
+			return err
+		}
+	}
+	if err := grown(ctx, tx, room); err != nil {
+		return err
+	}
+	return s.overWhenEmpty(ctx, tx, room)
 }
 
 // EndpointLeft says that a member's native endpoint has gone out of its room.
@@ -98,23 +151,30 @@ func (s *Service) Invite(ctx context.Context, session uuid.UUID, by Identity, in
 		if err != nil {
 			return err
 		}
-		renewed, err := s.renew(ctx, tx, room, invitees)
+		renewed, err := s.renew(ctx, tx, room, inviter, invitees)
 		if err != nil {
 			return err
 		}
 		// The members of a snapshot are shared: grow a copy.
 		room.Members = append([]Member(nil), room.Members...)
-		added := s.addInvitees(room, invitees)
-		if len(room.Members)-1 > MaxRecipients {
+		added, err := s.addInvitees(room, inviter, room.nextRound(), invitees)
+		if err != nil {
+			return err
+		}
+		if room.granted()+len(renewed) > MaxRecipients {
 			return errTooManyRecipients
 		}
-		if err := s.addMembers(ctx, tx, room, added, by); err != nil {
+		if err := s.addMembers(ctx, tx, room, added, inviter, by); err != nil {
 			return err
 		}
-		if err := s.appendInvited(ctx, tx, room, inviter, append(renewed, added...), by.Via); err != nil {
+		invited := append(renewed, added...)
+		if err := s.countInvitations(ctx, tx, inviter.Address, invited); err != nil {
 			return err
 		}
-		if len(renewed)+len(added) == 0 {
+		if err := s.appendInvited(ctx, tx, room, inviter, invited, by.Via); err != nil {
+			return err
+		}
+		if len(invited) == 0 {
 			return nil
 		}
 		return grown(ctx, tx, room)
@@ -125,20 +185,45 @@ func (s *Service) Invite(ctx context.Context, session uuid.UUID, by Identity, in
 	return s.Room(ctx, session)
 }
 
-// renew invites members again who left, or whose grant was revoked: these get
+// nextRound is that of people who are invited now.
+func (r *Room) nextRound() int {
+	last := 0
+	for _, m := range r.Members {
+		last = max(last, m.Round)
+	}
+	return last + 1
+}
+
+// granted counts the recipients who hold a grant.
+func (r *Room) granted() int {
+	n := 0
+	for _, m := range r.Members {
+		if m.Role != Initiator && (!m.Grant.Revoked || m.Withheld) {
+			n++
+		}
+	}
+	return n
+}
+
+// renew invites members again who left, or whose grant has ended: these get
 // one of the next generation, so that their old tokens stay dead.
-func (s *Service) renew(ctx context.Context, tx Tx, room *Room, invitees []Invitee) ([]Member, error) {
+func (s *Service) renew(ctx context.Context, tx Tx, room *Room, inviter Member, invitees []Invitee) ([]Member, error) {
 	var renewed []Member
 	for _, i := range invitees {
 		m, ok := room.ByAddress(i.Address)
-		if !ok || m.State != Revoked && m.State != Left {
+		if !ok || !m.Gone() && !m.Withheld && m.Grant.alive(s.now()) {
 			continue
 		}
 		if m.Grant.Revoked {
-			m.Grant.Revoked = false
 			m.Grant.Generation++
 		}
+		m.Grant.Revoked, m.Grant.ExpiresAt, m.Inviter = false, i.ExpiresAt, inviter.ID
 		m.State = Invited
+		one := []Member{m}
+		if err := s.withhold(ctx, tx, inviter, one); err != nil {
+			return nil, err
+		}
+		m = one[0]
 		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 			return nil, err
 		}
@@ -146,7 +231,10 @@ func (s *Service) renew(ctx context.Context, tx Tx, room *Room, invitees []Invit
 			return nil, err
 		}
 		for _, e := range m.Endpoints {
-			if err := tx.SetEndpoint(ctx, room.Session.ID, Endpoint{e.Address, EndpointMapped}); err != nil {
+			if !m.Withheld {
+				e.State = EndpointMapped
+			}
+			if err := tx.SetEndpoint(ctx, room.Session.ID, e); err != nil {
 				return nil, err
 			}
 		}
@@ -155,9 +243,13 @@ func (s *Service) renew(ctx context.Context, tx Tx, room *Room, invitees []Invit
 	return renewed, nil
 }
 
+var errNoMember = &Error{NotFound, "There is no such member in this session."}
+
 // Revoke ends a member's grant: reading, writing and every token of it, from
-// the commit on. Errors: NotFound, Forbidden, Invalid (the initiator).
-func (s *Service) Revoke(ctx context.Context, session uuid.UUID, by Identity, member uuid.UUID) error {
+// the commit on; what waits to be mailed to them is withdrawn. What they said
+// stays, unless removeSaid takes it away. Errors: NotFound, Forbidden (also to
+// remove something that is on hold), Invalid (the initiator).
+func (s *Service) Revoke(ctx context.Context, session uuid.UUID, by Identity, member uuid.UUID, removeSaid bool) error {
 	return s.change(ctx, session, func(tx Tx, room *Room) error {
 		revoker, err := gate(room, by, ActRevoke, s.now())
 		if err != nil {
@@ -166,47 +258,120 @@ func (s *Service) Revoke(ctx context.Context, session uuid.UUID, by Identity, me
 		m, ok := room.Member(member)
 		switch {
 		case !ok:
-			return &Error{NotFound, "There is no such member in this session."}
+			return errNoMember
+		case removeSaid && room.Session.OnHold:
+			return errOnHold
 		case m.Role == Initiator:
 			return &Error{Invalid, "The initiator cannot be removed. Close the session instead."}
-		case m.Grant.Revoked:
-			return nil
 		}
-		m.State, m.Grant.Revoked = Revoked, true
-		if err := tx.SetMember(ctx, session, m); err != nil {
+		if err := s.audit(ctx, tx, room, by, revoker, ActRevoke, m.ID.String()); err != nil {
 			return err
 		}
-		r := s.record(room, KindRevoked, revoker.ID, by.Via)
+		if !m.Grant.Revoked || m.Withheld {
+			if err := s.revoke(ctx, tx, room, revoker, m, by.Via); err != nil {
+				return err
+			}
+		}
+		if removeSaid {
+			if err := s.eraseSaid(ctx, tx, room, revoker, m.ID, by.Via); err != nil {
+				return err
+			}
+		}
+		return s.overWhenEmpty(ctx, tx, room)
+	})
+}
+
+func (s *Service) revoke(ctx context.Context, tx Tx, room *Room, by, m Member, via Network) error {
+	m.State, m.Grant.Revoked, m.Withheld = Revoked, true, false
+	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		return err
+	}
+	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+		return err
+	}
+	if !m.Blind || m.inside() {
+		r := s.record(room, KindRevoked, by.ID, via)
 		r.Target = m.ID
 		if _, _, err := tx.Append(ctx, r); err != nil {
 			return err
 		}
-		return grown(ctx, tx, room)
-	})
+	}
+	return grown(ctx, tx, room)
 }
 
-// Close ends writing for everybody; the transcript stays readable.
+// Close ends writing for everybody; the transcript stays readable. A session
+// that is off the record is over by it: nothing of it stays.
 func (s *Service) Close(ctx context.Context, session uuid.UUID, by Identity) error {
-	return s.setState(ctx, session, by, ActClose, Ended, KindClosed)
-}
-
-// Reopen lets everybody write again.
-func (s *Service) Reopen(ctx context.Context, session uuid.UUID, by Identity) error {
-	return s.setState(ctx, session, by, ActReopen, Open, KindReopened)
-}
-
-func (s *Service) setState(ctx context.Context, session uuid.UUID, by Identity, act Act, state SessionState, kind Kind) error {
 	return s.change(ctx, session, func(tx Tx, room *Room) error {
-		member, err := gate(room, by, act, s.now())
-		if err != nil || room.Session.State == state {
+		m, err := gate(room, by, ActClose, s.now())
+		if err != nil || room.Session.State != Open {
 			return err
 		}
-		room.Session.State = state
-		if _, _, err := tx.Append(ctx, s.record(room, kind, member.ID, by.Via)); err != nil {
+		if err := s.audit(ctx, tx, room, by, m, ActClose, ""); err != nil {
+			return err
+		}
+		return s.endSession(ctx, tx, room, m, by.Via)
+	})
+}
+
+func (s *Service) endSession(ctx context.Context, tx Tx, room *Room, by Member, via Network) error {
+	if room.Session.Options.OffRecord {
+		return s.over(ctx, tx, room, by, via)
+	}
+	return s.turn(ctx, tx, room, by, via, Ended, KindClosed)
+}
+
+// Reopen lets everybody write again, also after the session's time was over: it
+// has no end then.
+func (s *Service) Reopen(ctx context.Context, session uuid.UUID, by Identity) error {
+	return s.change(ctx, session, func(tx Tx, room *Room) error {
+		m, err := gate(room, by, ActReopen, s.now())
+		if err != nil || room.Session.Condition(s.now()) == IsOpen {
+			return err
+		}
+		if err := s.audit(ctx, tx, room, by, m, ActReopen, ""); err != nil {
+			return err
+		}
+		if e := room.Session.Options.ExpiresAt; !e.IsZero() && !e.After(s.now()) {
+			room.Session.Options.ExpiresAt = time.Time{}
+		}
+		return s.turn(ctx, tx, room, m, by.Via, Open, KindReopened)
+	})
+}
+
+func (s *Service) turn(ctx context.Context, tx Tx, room *Room, by Member, via Network, state SessionState, kind Kind) error {
+	room.Session.State = state
+	if _, _, err := tx.Append(ctx, s.record(room, kind, by.ID, via)); err != nil {
+		return err
+	}
+	return grown(ctx, tx, room)
+}
+
+// SetOptions changes what the session allows and keeps. Errors: NotFound,
+// Forbidden, Invalid (what cannot be changed any more).
+func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity, wanted Options) (*Room, error) {
+	err := s.change(ctx, session, func(tx Tx, room *Room) error {
+		m, err := gate(room, by, ActOptions, s.now())
+		if err != nil || wanted == room.Session.Options {
+			return err
+		}
+		if !wanted.ExpiresAt.Equal(room.Session.Options.ExpiresAt) {
+			if err := wanted.check(s.now()); err != nil {
+				return err
+			}
+		}
+		if room.Session.Options, err = room.Session.Options.changed(wanted); err != nil {
+			return err
+		}
+		if _, _, err := tx.Append(ctx, s.record(room, KindOptions, m.ID, by.Via)); err != nil {
 			return err
 		}
 		return grown(ctx, tx, room)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Room(ctx, session)
 }
 
 // onlyFrom says from which states a gateway may move an endpoint: news of an
@@ -242,7 +407,7 @@ func (s *Service) SetEndpoint(ctx context.Context, session uuid.UUID, a Address,
 // nobody: a mail that waits looks at the cursor when it falls due.
 func (s *Service) MarkRead(ctx context.Context, session uuid.UUID, by Identity, seq int64) error {
 	return s.within(ctx, session, func(tx Tx, room *Room) error {
-		m, err := gate(room, by, ActRead, s.now())
+		m, err := gate(room, by, ActSignal, s.now())
 		if err != nil {
 			return err
 		}

@@ -42,13 +42,40 @@ func (s *Service) Post(ctx context.Context, p PostRequest) (Record, error) {
 		if err != nil {
 			return err
 		}
+		if err := room.Session.refuses(p.By.Via); err != nil {
+			return err
+		}
+		if err := s.pace.allow(member.ID, s.now()); err != nil {
+			return err
+		}
 		if err := s.respond(ctx, tx, room, &member, p.By); err != nil {
+			return err
+		}
+		if err := s.reveal(ctx, tx, room, &member, p.By); err != nil {
 			return err
 		}
 		stored, err = s.say(ctx, tx, room, member, p)
 		return err
 	})
 	return stored, err
+}
+
+// reveal shows a blind copy to everybody, since they are about to speak.
+func (s *Service) reveal(ctx context.Context, tx Tx, room *Room, m *Member, by Identity) error {
+	if !m.Blind {
+		return nil
+	}
+	m.Blind = false
+	if err := tx.SetMember(ctx, room.Session.ID, *m); err != nil {
+		return err
+	}
+	if err := s.addLanes(ctx, tx, room.Session, *m); err != nil {
+		return err
+	}
+	if err := s.tellOf(ctx, tx, room, *m, KindJoined, by.Via); err != nil {
+		return err
+	}
+	return grown(ctx, tx, room)
 }
 
 // repeated finds the record of a post that its own author sends again.
@@ -96,7 +123,7 @@ func (s *Service) say(ctx context.Context, tx Tx, room *Room, member Member, p P
 		r.Lang = member.Lang
 	}
 	stored, repeat, err := tx.Append(ctx, r)
-	if err != nil || repeat || len(p.Received) == 0 {
+	if err != nil || repeat || len(p.Received) == 0 || room.Session.Options.OffRecord {
 		return stored, err
 	}
 	return stored, tx.AddReceived(ctx, stored.Session, stored.Seq, p.Received)
@@ -123,7 +150,7 @@ func (s *Service) respond(ctx context.Context, tx Tx, room *Room, m *Member, by 
 		if err := tx.SetMember(ctx, room.Session.ID, *m); err != nil {
 			return err
 		}
-		if _, _, err := tx.Append(ctx, s.record(room, KindJoined, m.ID, by.Via)); err != nil {
+		if err := s.tellOf(ctx, tx, room, *m, KindJoined, by.Via); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,10 @@ const (
 	KindClosed   Kind = "closed"   // Member closed the session
 	KindReopened Kind = "reopened" // Member opened it again
 	KindFailure  Kind = "failure"  // Text says what could not be delivered, Destination by which lane
+	KindDeclined Kind = "declined" // Member gave the invitation back
+	KindErased   Kind = "erased"   // what Target (uuid.Nil: everybody) said up to seq Ref was taken away
+	KindOptions  Kind = "options"  // Member changed what the session allows
+	KindOver     Kind = "over"     // off the record, and gone for good
 )
 
 // Origin is where a record came from: the network and the id that it has
@@ -52,7 +56,9 @@ type Record struct {
 	ID      uuid.UUID // version 7; for a message also the id of the message
 	Kind    Kind
 	Member  uuid.UUID // who did it; uuid.Nil: Mailroom itself
-	Target  uuid.UUID // the member it was done to, for invited and revoked
+	Target  uuid.UUID // the member it was done to, for invited, revoked and erased
+	Ref     int64     // the seq that it is about, for erased
+	Erased  bool      // what was said was taken away: nothing is left of it
 	At      time.Time
 	Origin  Origin
 	Lang    string // BCP 47 tag, "" if unknown

@@ -117,6 +117,9 @@ func (s *Service) hold(ctx context.Context, h Holder, r MailReply) error {
 		if err != nil {
 			return err
 		}
+		if err := room.Session.refuses(Mail); err != nil {
+			return err
+		}
 		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
 		if err != nil {
 			return err
@@ -234,7 +237,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) error {
 		return err
 	}
 	return s.change(ctx, h.Session, func(tx Tx, room *Room) error {
-		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActRead, s.now())
+		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActStop, s.now())
 		if err != nil || m.NoMail {
 			return err
 		}

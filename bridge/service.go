@@ -26,6 +26,15 @@ type Config struct {
 	NativeWait time.Duration
 	// MailHost is the domain of the Message-IDs that we make.
 	MailHost string
+	// Node is the name of this node, new at each start: the keeper of the
+	// off-the-record sessions that begin here.
+	Node string
+	// CodeAlways asks the first browser for a mailed code, too.
+	CodeAlways bool
+	// KeepFor is how long a message is kept where its session does not say less;
+	// 0 is for ever.
+	KeepFor time.Duration
+	Limits  Limits
 }
 
 // Service is the core: every gateway calls it, and it calls the Store. It is
@@ -39,6 +48,10 @@ type Service struct {
 	log      *slog.Logger
 	now      func() time.Time
 	rooms    roomCache
+	signals  *signals
+	pace     pace
+
+	background background
 }
 
 // NewService makes the core over a store.
@@ -46,7 +59,10 @@ func NewService(config Config, store Store, hub *Hub, log *slog.Logger) (*Servic
 	if len(config.Key) < 32 {
 		return nil, errors.New("the server key is shorter than 32 bytes")
 	}
-	s := &Service{config: config, key: config.Key, store: store, hub: hub, log: log, now: time.Now, networks: map[Network]bool{}}
+	s := &Service{
+		config: config, key: config.Key, store: store, hub: hub, log: log, now: time.Now, networks: map[Network]bool{},
+		signals: newSignals(), pace: pace{perTime: config.Limits.MemberMessages}, background: newBackground(),
+	}
 	for _, n := range config.Networks {
 		s.networks[n] = true
 	}
@@ -131,6 +147,19 @@ func (s *Service) Room(ctx context.Context, session uuid.UUID) (*Room, error) {
 	}
 	s.rooms.keep(room)
 	return room, nil
+}
+
+// look is the gate for acts that write nothing. It returns the whole room.
+func (s *Service) look(ctx context.Context, session uuid.UUID, by Identity, act Act) (*Room, Member, error) {
+	room, err := s.Room(ctx, session)
+	if err != nil {
+		return nil, Member{}, err
+	}
+	m, err := gate(room, by, act, s.now())
+	if err != nil {
+		return nil, Member{}, err
+	}
+	return room, m, nil
 }
 
 // grown notes in the transaction that members, grants, endpoints or state have

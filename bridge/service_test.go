@@ -27,13 +27,31 @@ var (
 
 func newService(t *testing.T, s *store.Store) *bridge.Service {
 	t.Helper()
-	service, err := bridge.NewService(bridge.Config{
+	return newServiceOf(t, s, "this")
+}
+
+// newServiceOf is the core of a node.
+func newServiceOf(t *testing.T, s *store.Store, node string) *bridge.Service {
+	t.Helper()
+	return serviceWith(t, s, func(c *bridge.Config) { c.Node = node })
+}
+
+func limitedService(t *testing.T, s *store.Store, l bridge.Limits) *bridge.Service {
+	t.Helper()
+	return serviceWith(t, s, func(c *bridge.Config) { c.Limits = l })
+}
+
+func serviceWith(t *testing.T, s *store.Store, change func(*bridge.Config)) *bridge.Service {
+	t.Helper()
+	config := bridge.Config{
 		Key:         []byte(strings.Repeat("k", 32)),
 		Directory:   bridge.Directory{{Email: "*@example.org", Matrix: "@{localpart}:example.org", XMPP: "{localpart}@example.org"}},
 		Allow:       bridge.AllowList{"*@example.org", "@*:example.org", "xmpp:*@example.org"},
 		Networks:    []bridge.Network{bridge.Web, bridge.Mail, bridge.Matrix, bridge.XMPP},
-		MissedAfter: 50 * time.Millisecond, NativeWait: 50 * time.Millisecond, MailHost: "in.example.org",
-	}, s, bridge.NewHub(), slog.New(slog.DiscardHandler))
+		MissedAfter: 50 * time.Millisecond, NativeWait: 50 * time.Millisecond, MailHost: "in.example.org", Node: "this",
+	}
+	change(&config)
+	service, err := bridge.NewService(config, s, bridge.NewHub(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return service
 }
@@ -104,7 +122,7 @@ func TestNobodyWithoutAGrantLearnsThatASessionExists(t *testing.T) {
 		}
 		for _, who := range strangers {
 			for _, session := range []uuid.UUID{real, none} {
-				errs := []error{s.Leave(ctx, session, who), s.MarkRead(ctx, session, who, 1), s.Close(ctx, session, who), s.Revoke(ctx, session, who, uuid.New())}
+				errs := []error{s.Leave(ctx, session, who), s.MarkRead(ctx, session, who, 1), s.Close(ctx, session, who), s.Revoke(ctx, session, who, uuid.New(), false)}
 				_, err := post(s, session, who, "hello")
 				errs = append(errs, err)
 				_, _, err = s.Join(ctx, session, who)
@@ -152,15 +170,15 @@ func TestRevokingEndsReadingWritingAndEveryToken(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.Holder(ctx, bridge.RightReply, token)
 		require.Equal(t, bridge.NotFound, bridge.CodeOf(err), "a token has one right")
-		cookie, err := s.NewBrowser(ctx, holder)
+		cookie, err := s.Bind(ctx, holder, "Firefox", "")
 		require.NoError(t, err)
 		web, err := s.Browser(ctx, cookie, id)
 		require.NoError(t, err)
 		_, _, err = s.Join(ctx, id, web)
 		require.NoError(t, err)
 
-		require.Equal(t, bridge.Forbidden, bridge.CodeOf(s.Revoke(ctx, id, web, room.Members[2].ID)))
-		require.NoError(t, s.Revoke(ctx, id, by(alice), m.ID))
+		require.Equal(t, bridge.Forbidden, bridge.CodeOf(s.Revoke(ctx, id, web, room.Members[2].ID, false)))
+		require.NoError(t, s.Revoke(ctx, id, by(alice), m.ID, false))
 		_, err = s.Browser(ctx, cookie, id)
 		require.Equal(t, bridge.NotFound, bridge.CodeOf(err))
 		_, err = s.Holder(ctx, bridge.RightJoin, token)
@@ -314,7 +332,7 @@ func TestARepeatIsNoNewAct(t *testing.T) {
 		require.NoError(t, s.Close(ctx, id, by(alice)))
 		again()
 		member, _ := room.ByAddress(bob)
-		require.NoError(t, s.Revoke(ctx, id, by(alice), member.ID))
+		require.NoError(t, s.Revoke(ctx, id, by(alice), member.ID, false))
 		again()
 		_, err = s.Post(ctx, bridge.PostRequest{Session: id, By: by(carol), Body: bridge.Body{Text: "once"}, Origin: said.Origin})
 		require.Equal(t, bridge.Closed, bridge.CodeOf(err), "somebody else's origin is no repeat")

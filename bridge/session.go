@@ -13,7 +13,24 @@ type SessionState string
 const (
 	Open  SessionState = "open"
 	Ended SessionState = "closed"
+	Over  SessionState = "over" // off the record, and gone for good
 )
+
+// Condition is what the session is at a moment.
+func (s Session) Condition(now time.Time) Condition {
+	switch {
+	case s.State == Over:
+		return IsOver
+	case s.State == Ended:
+		return IsClosed
+	case !s.Options.ExpiresAt.IsZero() && !now.Before(s.Options.ExpiresAt):
+		return IsExpired
+	}
+	return IsOpen
+}
+
+// Writable says if something new can be said now.
+func (s Session) Writable() bool { return s.Condition(time.Now()) == IsOpen }
 
 // MaxRecipients is how many people one session may have, the initiator not
 // counted.
@@ -23,10 +40,17 @@ const MaxRecipients = 50
 // clock in it).
 type Session struct {
 	ID        uuid.UUID
-	Subject   string
+	Subject   string // off the record: in memory only
 	State     SessionState
+	Options   Options
 	Lang      string // BCP 47 tag of the first message, "" if unknown
 	CreatedAt time.Time
+	// Keeper is the node in whose memory an off-the-record session is; "" for
+	// one that is on the record.
+	Keeper string
+	// OnHold keeps everything that was said, whatever else would end it: an
+	// operator set it for the law.
+	OnHold bool
 	// ACLVersion grows with each change of members, grants, endpoints or state;
 	// what was cached under another version does not count.
 	ACLVersion int64
@@ -58,6 +82,9 @@ const (
 	Joined  MemberState = "joined"  // responded: one of the audience
 	Left    MemberState = "left"
 	Revoked MemberState = "revoked"
+	// Declined is who gave the grant back: nothing of the session reaches them
+	// until somebody invites them again.
+	Declined MemberState = "declined"
 )
 
 // Member is a person in one session: one identity, one or more endpoints.
@@ -75,13 +102,35 @@ type Member struct {
 	NoMail    bool // unsubscribed from the mails of this session
 	Grant     Grant
 	Endpoints []Endpoint
+
+	// Inviter is the member who invited this one; uuid.Nil for the initiator,
+	// and for whom an operator invited.
+	Inviter uuid.UUID
+	// Round is the invitation that brought them: 0 at the start, one more for
+	// each later one. Who came with the same one was shown to each other.
+	Round int
+	// FromSeq: records up to it are before this member's time, if the session
+	// shows newcomers only what follows.
+	FromSeq int64
+	// Blind is a blind copy (Bcc): the others do not see this member before
+	// they say something.
+	Blind bool
+	// Withheld is who blocked their inviter: the grant does not reach them, and
+	// nobody can tell that from an invitation without an answer.
+	Withheld bool
 }
+
+// Gone says that the member has no part in the session any more.
+func (m Member) Gone() bool { return m.State == Left || m.State == Revoked || m.State == Declined }
 
 // Display is what others see as the member's name: the display name, or the
 // part of the address before the @ if there is none.
 func (m Member) Display() string {
-	if m.Name != "" {
+	switch {
+	case m.Name != "":
 		return m.Name
+	case m.Address.IsZero():
+		return "Guest " + itoa(m.Number)
 	}
 	return m.Address.Localpart()
 }
@@ -190,12 +239,13 @@ func (r *Room) Audience() []Member {
 
 // DisplayName is the member's name made different from every earlier member's
 // of the same name, by its number: "Bob", "Bob (2)". Case does not make a
-// difference between names.
+// difference between names. Whom nobody sees makes none either: a number must
+// not tell of them.
 func (r *Room) DisplayName(m Member) string {
 	name := m.Display()
 	same := 1
 	for _, other := range r.Members {
-		if other.Number < m.Number && strings.EqualFold(other.Display(), name) {
+		if other.Number < m.Number && !other.Blind && strings.EqualFold(other.Display(), name) {
 			same++
 		}
 	}

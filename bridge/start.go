@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +12,11 @@ import (
 type Invitee struct {
 	Address Address
 	Name    string
+	// Blind is a blind copy (Bcc): the others do not see them before they say
+	// something. Only at the start of a session.
+	Blind bool
+	// ExpiresAt ends the grant: from then on it is for reading only. Zero: never.
+	ExpiresAt time.Time
 }
 
 // StartRequest asks for a new session.
@@ -20,6 +26,7 @@ type StartRequest struct {
 	Body     Body // the first message; may be empty
 	Lang     string
 	Invitees []Invitee
+	Options  Options
 	Origin   Origin
 	// MessageID is that of the mail that started it, without brackets, so that
 	// the invitations stand in its thread; else "".
@@ -56,6 +63,9 @@ func (s *Service) Start(ctx context.Context, r StartRequest) (*Room, error) {
 			id = known
 			return err
 		}
+		if err := s.countStart(ctx, tx, r.By.Address); err != nil {
+			return err
+		}
 		return s.addSession(ctx, tx, room, r)
 	})
 	if err != nil {
@@ -86,11 +96,21 @@ func (s *Service) draft(id uuid.UUID, r StartRequest) (*Room, error) {
 	if err := checkLabels(r.Origin, r.Lang); err != nil {
 		return nil, err
 	}
-	room := &Room{Session: Session{ID: id, Subject: r.Subject, State: Open, Lang: r.Lang, CreatedAt: s.now(), MessageID: r.MessageID}}
-	initiator := s.newMember(room, Invitee{r.By.Address, r.By.Name})
+	if err := r.Options.check(s.now()); err != nil {
+		return nil, err
+	}
+	room := &Room{Session: Session{
+		ID: id, Subject: r.Subject, State: Open, Options: r.Options, Lang: r.Lang, CreatedAt: s.now(), MessageID: r.MessageID,
+	}}
+	if r.Options.OffRecord {
+		room.Session.Keeper = s.config.Node
+	}
+	initiator := s.newMember(room, Invitee{Address: r.By.Address, Name: r.By.Name})
 	initiator.Role, initiator.State, initiator.Lang = Initiator, Joined, r.Lang
 	room.Members = append(room.Members, initiator)
-	s.addInvitees(room, r.Invitees)
+	if _, err := s.addInvitees(room, initiator, 0, r.Invitees); err != nil {
+		return nil, err
+	}
 	switch n := len(room.Members) - 1; {
 	case n == 0:
 		return nil, &Error{Invalid, "There is nobody to talk with. Write to at least one other person beside this address."}
@@ -105,16 +125,42 @@ var (
 	errTooLong           = &Error{TooMany, "That message is too long. A message can have at most " + itoa(MaxBody>>10) + " KiB; send the rest in another one."}
 )
 
-// addInvitees adds the people who are not in the room yet and returns them.
-func (s *Service) addInvitees(room *Room, invitees []Invitee) []Member {
+var errBlindLater = &Error{Invalid, "Somebody can be a blind copy only from the start of a session, and needs an email address for it."}
+
+// addInvitees adds the people who are not in the room yet and returns them:
+// those whom everybody is shown first, so that a number tells of nobody else.
+func (s *Service) addInvitees(room *Room, inviter Member, round int, invitees []Invitee) ([]Member, error) {
 	before := len(room.Members)
-	for _, i := range invitees {
-		m := s.newMember(room, i)
-		if !room.hasAny(m.Endpoints) {
+	for _, blind := range []bool{false, true} {
+		for _, i := range invitees {
+			if i.Blind != blind {
+				continue
+			}
+			m := s.newMember(room, i)
+			if room.hasAny(m.Endpoints) {
+				continue
+			}
+			m.Inviter, m.Round, m.Blind = inviter.ID, round, blind
+			if blind {
+				if m.Round = blindRound; round != 0 || m.Email().IsZero() {
+					return nil, errBlindLater
+				}
+			}
+			if room.Session.Options.NewcomersFromNow {
+				m.FromSeq = room.Session.Head
+			}
+			if !room.Session.reaches(Matrix) && m.only(Matrix) {
+				return nil, errOffRecordOnly
+			}
 			room.Members = append(room.Members, m)
 		}
 	}
-	return room.Members[before:]
+	return room.Members[before:], nil
+}
+
+// only says that a member can be reached by one network alone.
+func (m Member) only(n Network) bool {
+	return !slices.ContainsFunc(m.Endpoints, func(e Endpoint) bool { return e.Address.Network != n })
 }
 
 func (r *Room) hasAny(endpoints []Endpoint) bool {
@@ -131,10 +177,13 @@ func (r *Room) hasAny(endpoints []Endpoint) bool {
 func (s *Service) newMember(room *Room, i Invitee) Member {
 	m := Member{
 		ID: uuid.New(), Number: len(room.Members) + 1, Name: i.Name, Address: i.Address,
-		Role: Participant, State: Invited, Grant: Grant{ID: uuid.New()},
+		Role: Participant, State: Invited, Grant: Grant{ID: uuid.New(), ExpiresAt: i.ExpiresAt},
 	}
 	if posesAsAddress(m.Name) {
 		m.Name = ""
+	}
+	if m.Name == "" && room.Session.Options.HideAddresses && m.Number > 1 {
+		m.Name = "Guest " + itoa(m.Number) // a part of the address would be shown else
 	}
 	for _, a := range s.config.Directory.Addresses(i.Address) {
 		m.Endpoints = append(m.Endpoints, Endpoint{a, EndpointMapped})
@@ -150,7 +199,11 @@ func (s *Service) addSession(ctx context.Context, tx Tx, room *Room, r StartRequ
 		return err
 	}
 	initiator := room.Members[0]
-	if err := s.addMembers(ctx, tx, room, room.Members, r.By); err != nil {
+	if err := s.addMembers(ctx, tx, room, room.Members, initiator, r.By); err != nil {
+		return err
+	}
+	initiator = room.Members[0]
+	if err := s.countInvitations(ctx, tx, initiator.Address, room.Members[1:]); err != nil {
 		return err
 	}
 	started := s.record(room, KindStarted, initiator.ID, r.By.Via)
@@ -166,25 +219,35 @@ func (s *Service) addSession(ctx context.Context, tx Tx, room *Room, r StartRequ
 	}
 	first := s.record(room, KindMessage, initiator.ID, r.By.Via)
 	first.Origin, first.Body, first.Lang = r.Origin, r.Body, r.Lang
+	if r.Options.OffRecord {
+		r.Received = nil
+	}
 	return s.appendReceived(ctx, tx, first, r.Received)
 }
 
 // addMembers writes new members with their persons, endpoints, tokens and lanes.
-func (s *Service) addMembers(ctx context.Context, tx Tx, room *Room, members []Member, by Identity) error {
+func (s *Service) addMembers(ctx context.Context, tx Tx, room *Room, members []Member, inviter Member, by Identity) error {
 	for i := range members {
-		m := &members[i]
-		person, err := s.person(ctx, tx, *m, by)
+		person, err := s.person(ctx, tx, members[i], by)
 		if err != nil {
 			return err
 		}
-		m.Person = person
-		if err := tx.AddMember(ctx, room.Session.ID, *m); err != nil {
+		members[i].Person = person
+		if members[i].ID == inviter.ID {
+			inviter.Person = person
+		}
+	}
+	if err := s.withhold(ctx, tx, inviter, members); err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := tx.AddMember(ctx, room.Session.ID, m); err != nil {
 			return err
 		}
-		if err := s.addTokens(ctx, tx, room.Session.ID, *m); err != nil {
+		if err := s.addTokens(ctx, tx, room.Session.ID, m); err != nil {
 			return err
 		}
-		if err := s.addLanes(ctx, tx, room.Session, *m); err != nil {
+		if err := s.addLanes(ctx, tx, room.Session, m); err != nil {
 			return err
 		}
 	}
@@ -198,7 +261,7 @@ func (s *Service) addMembers(ctx context.Context, tx Tx, room *Room, members []M
 func (s *Service) addLanes(ctx context.Context, tx Tx, session Session, m Member) error {
 	for _, e := range m.Endpoints {
 		n := e.Address.Network
-		if !s.networks[n] {
+		if !s.networks[n] || !session.reaches(n) || m.Blind && n != Mail {
 			continue
 		}
 		lane, after := Destination(n), int64(0)
@@ -252,6 +315,9 @@ func (s *Service) person(ctx context.Context, tx Tx, m Member, by Identity) (uui
 
 func (s *Service) appendInvited(ctx context.Context, tx Tx, room *Room, by Member, invited []Member, via Network) error {
 	for _, m := range invited {
+		if m.Blind {
+			continue
+		}
 		r := s.record(room, KindInvited, by.ID, via)
 		r.Target = m.ID
 		if _, _, err := tx.Append(ctx, r); err != nil {

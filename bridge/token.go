@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -22,6 +23,8 @@ const (
 	RightBounce      Right = "bounce"
 	RightIcon        Right = "icon"
 	RightConfirm     Right = "confirm"
+	RightBrowsers    Right = "browsers" // end the browsers that speak for the member
+	RightSignIn      Right = "sign-in"  // sign in as the person, once
 )
 
 // mailRights are the rights whose tokens stand in every mail to a member.
@@ -67,11 +70,16 @@ func tokenHash(token string) string {
 
 // opaque derives a name that tells nothing and stays the same: for Message-IDs.
 func (s *Service) opaque(purpose string, parts ...uuid.UUID) string {
-	mac := hmac.New(sha256.New, s.key)
-	mac.Write([]byte(purpose + "\x00"))
+	var text strings.Builder
 	for _, p := range parts {
-		mac.Write(p[:])
+		text.Write(p[:])
 	}
+	return s.opaqueText(purpose, text.String())
+}
+
+func (s *Service) opaqueText(purpose, text string) string {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte(purpose + "\x00" + text))
 	return lowerBase32.EncodeToString(mac.Sum(nil))[:26]
 }
 
@@ -82,8 +90,9 @@ func secret() string {
 	return lowerBase32.EncodeToString(b[:])
 }
 
-// Holder finds whom a token names. Unknown, revoked and expired tokens, and
-// tokens of another right, all give the same NotFound.
+// Holder finds whom a token names. Unknown and revoked tokens, and tokens of
+// another right, all give the same NotFound. What a grant that has run out still
+// allows, the gate says.
 func (s *Service) Holder(ctx context.Context, right Right, token string) (Holder, error) {
 	if len(token) != TokenLength {
 		return Holder{}, errNoSession
@@ -100,7 +109,7 @@ func (s *Service) Holder(ctx context.Context, right Right, token string) (Holder
 		return Holder{}, err
 	}
 	member, ok := room.Member(row.Member)
-	if !ok || member.Grant.Generation != row.Generation || !member.Grant.alive(s.now()) {
+	if !ok || member.Grant.Generation != row.Generation || member.Grant.Revoked {
 		return Holder{}, errNoSession
 	}
 	return Holder{row.Session, row.Member, row.Grant, right, member.Address, row.Held, row.Generation}, nil
@@ -143,36 +152,4 @@ func (s *Service) addToken(ctx context.Context, tx Tx, session uuid.UUID, m Memb
 		Session: session, Grant: m.Grant.ID, Member: m.ID,
 		Right: right, Generation: m.Grant.Generation, Held: held,
 	})
-}
-
-// NewBrowser binds one more browser to the holder of a join token and returns
-// the secret that it keeps in its cookie.
-func (s *Service) NewBrowser(ctx context.Context, h Holder) (cookie string, err error) {
-	cookie = secret()
-	row := BrowserRow{h.Session, h.Member, h.Grant, h.generation}
-	err = s.store.Write(ctx, h.Session, func(tx Tx) error {
-		return tx.AddBrowser(ctx, tokenHash(cookie), row, s.now())
-	})
-	return cookie, err
-}
-
-// Browser is who a browser's cookie is in a session. NotFound for every cookie
-// that does not count there, whatever the cause.
-func (s *Service) Browser(ctx context.Context, cookie string, session uuid.UUID) (Identity, error) {
-	row, ok, err := s.store.GetBrowser(ctx, tokenHash(cookie))
-	if err != nil {
-		return Identity{}, err
-	}
-	if !ok || row.Session != session {
-		return Identity{}, errNoSession
-	}
-	room, err := s.Room(ctx, session)
-	if err != nil {
-		return Identity{}, err
-	}
-	m, ok := room.Member(row.Member)
-	if !ok || m.Grant.Generation != row.Generation || !m.Grant.alive(s.now()) {
-		return Identity{}, errNoSession
-	}
-	return Identity{Via: Web, Grant: row.Grant}, nil
 }

@@ -12,32 +12,33 @@ const MaxPage = 500
 // View is the room as a member may see it, and who they are in it. Errors:
 // NotFound.
 func (s *Service) View(ctx context.Context, session uuid.UUID, by Identity) (*Room, Member, error) {
-	room, err := s.Room(ctx, session)
+	room, m, err := s.look(ctx, session, by, ActRead)
 	if err != nil {
 		return nil, Member{}, err
 	}
-	m, err := gate(room, by, ActRead, s.now())
-	if err != nil {
-		return nil, Member{}, err
-	}
-	return room, m, nil
+	return room.shownTo(m), m, nil
 }
 
-// Records lists what follows after a seq, in order, at most limit records.
+// Records lists what follows after a seq, in order, at most limit records. A
+// record that the reader may not see is there with its place alone.
 func (s *Service) Records(ctx context.Context, session uuid.UUID, by Identity, after int64, limit int) ([]Record, error) {
-	if _, _, err := s.View(ctx, session, by); err != nil {
+	room, me, err := s.look(ctx, session, by, ActRead)
+	if err != nil {
 		return nil, err
 	}
-	return s.store.ListRecords(ctx, session, after, page(limit))
+	records, err := s.store.ListRecords(ctx, session, max(after, me.FromSeq), page(limit))
+	return room.seen(me, records), err
 }
 
 // RecordsBefore lists the last records before a seq, in order; before 0 means
 // the newest.
 func (s *Service) RecordsBefore(ctx context.Context, session uuid.UUID, by Identity, before int64, limit int) ([]Record, error) {
-	if _, _, err := s.View(ctx, session, by); err != nil {
+	room, me, err := s.look(ctx, session, by, ActRead)
+	if err != nil {
 		return nil, err
 	}
-	return s.store.ListRecordsBefore(ctx, session, before, page(limit))
+	records, err := s.store.ListRecordsBefore(ctx, session, before, page(limit))
+	return room.seen(me, records), err
 }
 
 // Log is Records for a gateway that serves the session; it asks no permission.

@@ -169,3 +169,21 @@ func (t *tx) AddConfirmed(_ context.Context, session, grant uuid.UUID, sender br
 	_, err := t.exec(`insert into confirmed (session_id, grant_id, sender) values (?, ?, ?) on conflict do nothing`, text(session), text(grant), sender.ID)
 	return err
 }
+
+func (t *tx) WithdrawMails(_ context.Context, session, member uuid.UUID) error {
+	query, args := `update mail set state = 'withdrawn' where session_id = ? and state = 'queued'`, []any{text(session)}
+	if member != uuid.Nil {
+		query, args = query+` and member_id = ?`, append(args, text(member))
+	}
+	_, err := t.exec(query, args...)
+	return err
+}
+
+func (q *queries) CountInvitations(ctx context.Context, a bridge.Address, since time.Time) (int, error) {
+	var r struct {
+		N int `db:"n"`
+	}
+	_, err := q.get(ctx, &r, `select count(*) as n from mail m join endpoint e on e.session_id = m.session_id and e.member_id = m.member_id
+		where e.network = ? and e.address = ? and m.kind = ? and m.created_at > ?`, string(a.Network), a.ID, string(bridge.LetterInvitation), micros(since))
+	return r.N, err
+}

@@ -2,14 +2,13 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"mailroom/bridge"
 
 	"github.com/google/uuid"
 )
 
-const memberColumns = `id, person_id, number, name, network, address, role, state, lang, read_seq, no_mail, grant_id, generation, revoked, expires_at`
+const memberColumns = `id, person_id, number, name, network, address, role, state, lang, read_seq, no_mail, grant_id, generation, revoked, expires_at, inviter_id, round, from_seq, blind, withheld`
 
 type memberRow struct {
 	ID         ID     `db:"id"`
@@ -27,6 +26,11 @@ type memberRow struct {
 	Generation int    `db:"generation"`
 	Revoked    bool   `db:"revoked"`
 	ExpiresAt  int64  `db:"expires_at"`
+	Inviter    ID     `db:"inviter_id"`
+	Round      int    `db:"round"`
+	FromSeq    int64  `db:"from_seq"`
+	Blind      bool   `db:"blind"`
+	Withheld   bool   `db:"withheld"`
 }
 
 func (r memberRow) member() bridge.Member {
@@ -35,7 +39,8 @@ func (r memberRow) member() bridge.Member {
 		Address: bridge.Address{Network: bridge.Network(r.Network), ID: r.Address},
 		Role:    bridge.Role(r.Role), State: bridge.MemberState(r.State), Lang: r.Lang,
 		ReadSeq: r.ReadSeq, NoMail: r.NoMail,
-		Grant: bridge.Grant{ID: uuid.UUID(r.Grant), Generation: r.Generation, Revoked: r.Revoked, ExpiresAt: moment(r.ExpiresAt)},
+		Grant:   bridge.Grant{ID: uuid.UUID(r.Grant), Generation: r.Generation, Revoked: r.Revoked, ExpiresAt: moment(r.ExpiresAt)},
+		Inviter: uuid.UUID(r.Inviter), Round: r.Round, FromSeq: r.FromSeq, Blind: r.Blind, Withheld: r.Withheld,
 	}
 }
 
@@ -73,9 +78,10 @@ func (q *queries) ListMembers(ctx context.Context, session uuid.UUID) ([]bridge.
 }
 
 func (t *tx) AddMember(ctx context.Context, session uuid.UUID, m bridge.Member) error {
-	_, err := t.exec(`insert into member (session_id, `+memberColumns+`) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := t.exec(`insert into member (session_id, `+memberColumns+`) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		text(session), text(m.ID), text(m.Person), m.Number, m.Name, string(m.Address.Network), m.Address.ID, string(m.Role), string(m.State),
-		m.Lang, m.ReadSeq, m.NoMail, text(m.Grant.ID), m.Grant.Generation, m.Grant.Revoked, micros(m.Grant.ExpiresAt))
+		m.Lang, m.ReadSeq, m.NoMail, text(m.Grant.ID), m.Grant.Generation, m.Grant.Revoked, micros(m.Grant.ExpiresAt),
+		text(m.Inviter), m.Round, m.FromSeq, m.Blind, m.Withheld)
 	if err != nil {
 		return err
 	}
@@ -88,9 +94,10 @@ func (t *tx) AddMember(ctx context.Context, session uuid.UUID, m bridge.Member) 
 }
 
 func (t *tx) SetMember(_ context.Context, session uuid.UUID, m bridge.Member) error {
-	_, err := t.exec(`update member set state = ?, name = ?, lang = ?, no_mail = ?, generation = ?, revoked = ?, expires_at = ?
-		where session_id = ? and id = ?`,
-		string(m.State), m.Name, m.Lang, m.NoMail, m.Grant.Generation, m.Grant.Revoked, micros(m.Grant.ExpiresAt), text(session), text(m.ID))
+	_, err := t.exec(`update member set state = ?, name = ?, lang = ?, no_mail = ?, generation = ?, revoked = ?, expires_at = ?,
+		inviter_id = ?, blind = ?, withheld = ? where session_id = ? and id = ?`,
+		string(m.State), m.Name, m.Lang, m.NoMail, m.Grant.Generation, m.Grant.Revoked, micros(m.Grant.ExpiresAt),
+		text(m.Inviter), m.Blind, m.Withheld, text(session), text(m.ID))
 	return err
 }
 
@@ -109,18 +116,4 @@ func (t *tx) SetEndpoint(_ context.Context, session uuid.UUID, e bridge.Endpoint
 	_, err := t.exec(`update endpoint set state = ? where session_id = ? and network = ? and address = ?`,
 		string(e.State), text(session), string(e.Address.Network), e.Address.ID)
 	return err
-}
-
-func (q *queries) GetPerson(ctx context.Context, a bridge.Address) (uuid.UUID, bool, error) {
-	var r struct {
-		ID ID `db:"person_id"`
-	}
-	ok, err := q.get(ctx, &r, `select person_id from person_address where network = ? and address = ?`, string(a.Network), a.ID)
-	return uuid.UUID(r.ID), ok, err
-}
-
-func (t *tx) AddAddress(_ context.Context, person uuid.UUID, a bridge.Address, how string, at time.Time) (bool, error) {
-	n, err := t.exec(`insert into person_address (network, address, person_id, how, at) values (?, ?, ?, ?, ?) on conflict do nothing`,
-		string(a.Network), a.ID, text(person), how, micros(at))
-	return n == 1, err
 }

@@ -14,6 +14,8 @@ import (
 
 const (
 	channel = "mailroom_changed"
+	// signalMark begins a payload that is a signal, not session ids.
+	signalMark = "signal "
 	// gather is how long hints are collected into one NOTIFY. A NOTIFY in each
 	// writing transaction would take a lock of the whole database.
 	gather = 5 * time.Millisecond
@@ -28,6 +30,7 @@ type notifier struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	due    map[uuid.UUID]bool
+	said   []string // signals to spread
 	wake   chan struct{}
 	stop   context.CancelFunc
 	closed chan struct{}
@@ -48,6 +51,21 @@ func (n *notifier) close() {
 func (n *notifier) announce(session uuid.UUID) {
 	n.mu.Lock()
 	n.due[session] = true
+	n.mu.Unlock()
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// maxSaid is how many signals wait at the most: they are of the moment.
+const maxSaid = 1000
+
+func (n *notifier) spread(signal string) {
+	n.mu.Lock()
+	if len(n.said) < maxSaid {
+		n.said = append(n.said, signalMark+signal)
+	}
 	n.mu.Unlock()
 	select {
 	case n.wake <- struct{}{}:
@@ -90,13 +108,14 @@ func (n *notifier) take() (payloads []string) {
 	if len(ids) > 0 {
 		payloads = append(payloads, strings.Join(ids, " "))
 	}
+	payloads, n.said = append(payloads, n.said...), nil
 	return payloads
 }
 
 // Listen calls publish for each session that another node (or this one)
-// announces, until ctx ends. After a lost connection it goes on by itself;
-// what was missed meanwhile the poll finds.
-func (s *Store) Listen(ctx context.Context, publish func(uuid.UUID)) error {
+// announces, and heard for each signal, until ctx ends. After a lost connection
+// it goes on by itself; what was missed meanwhile the poll finds.
+func (s *Store) Listen(ctx context.Context, publish func(uuid.UUID), heard func(string)) error {
 	listener := pq.NewListener(s.hints.dsn, 100*time.Millisecond, 10*time.Second, func(_ pq.ListenerEventType, err error) {
 		if err != nil {
 			s.log.Warn("store: listening for hints", "error", err)
@@ -121,6 +140,10 @@ func (s *Store) Listen(ctx context.Context, publish func(uuid.UUID)) error {
 		case n := <-listener.Notify:
 			if n == nil {
 				continue // reconnected
+			}
+			if signal, ok := strings.CutPrefix(n.Extra, signalMark); ok {
+				heard(signal)
+				continue
 			}
 			for _, id := range strings.Fields(n.Extra) {
 				if session, err := uuid.Parse(id); err == nil {

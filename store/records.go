@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const recordColumns = `session_id, seq, id, kind, member_id, target_id, at, network, origin_id, lang, text, html, texts, subject, destination`
+const recordColumns = `session_id, seq, id, kind, member_id, target_id, at, network, origin_id, lang, text, html, texts, subject, destination, ref, erased`
 
 type recordRow struct {
 	Session     ID     `db:"session_id"`
@@ -29,6 +29,8 @@ type recordRow struct {
 	Texts       string `db:"texts"`
 	Subject     string `db:"subject"`
 	Destination string `db:"destination"`
+	Ref         int64  `db:"ref"`
+	Erased      bool   `db:"erased"`
 }
 
 func (r recordRow) record() (bridge.Record, error) {
@@ -38,7 +40,7 @@ func (r recordRow) record() (bridge.Record, error) {
 		Member: uuid.UUID(r.Member), Target: uuid.UUID(r.Target), At: moment(r.At),
 		Origin: bridge.Origin{Network: bridge.Network(r.Network), ID: r.Origin}, Lang: r.Lang,
 		Body: bridge.Body{Text: r.Text, HTML: r.HTML}, Texts: texts, Subject: r.Subject,
-		Destination: bridge.Destination(r.Destination),
+		Destination: bridge.Destination(r.Destination), Ref: r.Ref, Erased: r.Erased,
 	}, err
 }
 
@@ -78,11 +80,17 @@ func (q *queries) records(ctx context.Context, query string, args ...any) ([]bri
 }
 
 func (q *queries) ListRecords(ctx context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error) {
+	if records, ok, err := q.recall(ctx, session, after, limit); ok || err != nil {
+		return records, err
+	}
 	return q.records(ctx, `select `+recordColumns+` from record where session_id = ? and seq > ? order by seq limit ?`,
 		text(session), after, limit)
 }
 
 func (q *queries) ListRecordsBefore(ctx context.Context, session uuid.UUID, before int64, limit int) ([]bridge.Record, error) {
+	if records, ok, err := q.recallBefore(ctx, session, before, limit); ok || err != nil {
+		return records, err
+	}
 	if before <= 0 {
 		before = 1<<63 - 1
 	}
@@ -99,15 +107,23 @@ func (t *tx) Append(ctx context.Context, r bridge.Record) (bridge.Record, bool, 
 	if s == nil {
 		return r, false, errNotLocked(r.Session)
 	}
+	if s.Keeper != "" {
+		return t.remember(ctx, s, r)
+	}
+	return t.insert(ctx, s, r)
+}
+
+// insert writes a record, and a message's state.
+func (t *tx) insert(ctx context.Context, s *lockedSession, r bridge.Record) (bridge.Record, bool, error) {
 	texts, err := formatTexts(r.Texts)
 	if err != nil {
 		return r, false, err
 	}
 	r.Seq = s.Head + 1
-	n, err := t.exec(`insert into record (`+recordColumns+`) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	n, err := t.exec(`insert into record (`+recordColumns+`) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		on conflict (session_id, network, origin_id) do nothing`,
 		text(r.Session), r.Seq, text(r.ID), string(r.Kind), text(r.Member), text(r.Target), micros(r.At), string(r.Origin.Network), r.Origin.ID,
-		r.Lang, r.Body.Text, r.Body.HTML, texts, r.Subject, string(r.Destination))
+		r.Lang, r.Body.Text, r.Body.HTML, texts, r.Subject, string(r.Destination), r.Ref, r.Erased)
 	if err != nil {
 		return r, false, err
 	}
@@ -133,6 +149,9 @@ func (t *tx) byOrigin(ctx context.Context, r bridge.Record) (bridge.Record, erro
 }
 
 func (t *tx) GetOrigin(ctx context.Context, session uuid.UUID, o bridge.Origin) (bridge.Record, bool, error) {
+	if s := t.sessions[session]; s != nil && s.Keeper != "" {
+		return t.find(ctx, s, o)
+	}
 	records, err := t.records(ctx, `select `+recordColumns+` from record where session_id = ? and network = ? and origin_id = ?`,
 		text(session), string(o.Network), o.ID)
 	if err != nil || len(records) == 0 {

@@ -10,7 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-const sessionColumns = `id, subject, state, lang, created_at, message_id, acl_version, head`
+const sessionColumns = `id, subject, state, lang, created_at, message_id, acl_version, head,
+	off_record, keeper, matrix_keeps, members_invite, hide_addresses, newcomers_from_now, keep_for, expires_at, on_hold`
 
 type sessionRow struct {
 	ID         ID     `db:"id"`
@@ -21,32 +22,64 @@ type sessionRow struct {
 	MessageID  string `db:"message_id"`
 	ACLVersion int64  `db:"acl_version"`
 	Head       int64  `db:"head"`
+
+	OffRecord        bool   `db:"off_record"`
+	Keeper           string `db:"keeper"`
+	MatrixKeeps      bool   `db:"matrix_keeps"`
+	MembersInvite    bool   `db:"members_invite"`
+	HideAddresses    bool   `db:"hide_addresses"`
+	NewcomersFromNow bool   `db:"newcomers_from_now"`
+	KeepFor          int64  `db:"keep_for"`
+	ExpiresAt        int64  `db:"expires_at"`
+	OnHold           bool   `db:"on_hold"`
 }
 
 func (r sessionRow) session() bridge.Session {
 	return bridge.Session{
 		ID: uuid.UUID(r.ID), Subject: r.Subject, State: bridge.SessionState(r.State), Lang: r.Lang,
 		CreatedAt: moment(r.CreatedAt), MessageID: r.MessageID, ACLVersion: r.ACLVersion, Head: r.Head,
+		Keeper: r.Keeper, OnHold: r.OnHold,
+		Options: bridge.Options{
+			OffRecord: r.OffRecord, MatrixKeeps: r.MatrixKeeps, MembersInvite: r.MembersInvite, HideAddresses: r.HideAddresses,
+			NewcomersFromNow: r.NewcomersFromNow, KeepFor: time.Duration(r.KeepFor) * time.Microsecond, ExpiresAt: moment(r.ExpiresAt),
+		},
 	}
 }
 
 func (q *queries) GetSession(ctx context.Context, id uuid.UUID) (bridge.Session, bool, error) {
 	var r sessionRow
 	ok, err := q.get(ctx, &r, `select `+sessionColumns+` from session where id = ?`, text(id))
-	return r.session(), ok, err
+	return q.remembered(ctx, r.session()), ok, err
+}
+
+func (q *queries) sessionList(ctx context.Context, query string, args ...any) ([]bridge.Session, error) {
+	var rows []sessionRow
+	err := q.list(ctx, &rows, `select `+sessionColumns+` from session where `+query, args...)
+	sessions := make([]bridge.Session, len(rows))
+	for i, r := range rows {
+		sessions[i] = q.remembered(ctx, r.session())
+	}
+	return sessions, err
 }
 
 func (q *queries) ListSessions(ctx context.Context, a bridge.Address, limit int) ([]bridge.Session, error) {
-	var rows []sessionRow
-	err := q.list(ctx, &rows, `select `+sessionColumns+` from session where id in (
+	return q.sessionList(ctx, `id in (
 		select e.session_id from endpoint e join member m on m.session_id = e.session_id and m.id = e.member_id
 		where e.network = ? and e.address = ? and not m.revoked) order by created_at desc, id limit ?`,
 		string(a.Network), a.ID, limit)
-	sessions := make([]bridge.Session, len(rows))
-	for i, r := range rows {
-		sessions[i] = r.session()
-	}
-	return sessions, err
+}
+
+func (q *queries) ListSessionsOf(ctx context.Context, person uuid.UUID) ([]bridge.Session, error) {
+	return q.sessionList(ctx, `id in (select session_id from member where person_id = ? and not revoked) order by created_at desc, id`, text(person))
+}
+
+func (q *queries) ListMemberships(ctx context.Context, person uuid.UUID) ([]uuid.UUID, error) {
+	return q.ids(ctx, `select session_id from member where person_id = ? order by session_id`, text(person))
+}
+
+// ListAllSessions lists all sessions for an operator, the newest first.
+func (s *Store) ListAllSessions(ctx context.Context, limit int) ([]bridge.Session, error) {
+	return s.sessionList(ctx, `true order by created_at desc, id limit ?`, limit)
 }
 
 // ListChanged implements outbox.Queue.
@@ -85,19 +118,25 @@ func (t *tx) LockSession(ctx context.Context, id uuid.UUID) (bridge.Session, boo
 	if err != nil || !ok {
 		return bridge.Session{}, false, err
 	}
-	t.sessions[id] = &lockedSession{Session: r.session()}
+	t.sessions[id] = &lockedSession{Session: t.remembered(ctx, r.session())}
 	return t.sessions[id].Session, true, nil
 }
 
-func (t *tx) AddSession(_ context.Context, s bridge.Session) error {
-	_, err := t.exec(`insert into session (`+sessionColumns+`, changed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		text(s.ID), s.Subject, string(s.State), s.Lang, micros(s.CreatedAt), s.MessageID, s.ACLVersion, s.Head, micros(time.Now()))
+func (t *tx) AddSession(ctx context.Context, s bridge.Session) error {
+	o := s.Options
+	_, err := t.exec(`insert into session (`+sessionColumns+`, changed_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		text(s.ID), t.storedSubject(ctx, s), string(s.State), s.Lang, micros(s.CreatedAt), s.MessageID, s.ACLVersion, s.Head,
+		o.OffRecord, s.Keeper, o.MatrixKeeps, o.MembersInvite, o.HideAddresses, o.NewcomersFromNow, o.KeepFor.Microseconds(), micros(o.ExpiresAt), s.OnHold,
+		micros(time.Now()))
 	return err
 }
 
-func (t *tx) SetSession(_ context.Context, s bridge.Session) error {
-	_, err := t.exec(`update session set subject = ?, state = ?, acl_version = ?, changed_at = ? where id = ?`,
-		s.Subject, string(s.State), s.ACLVersion, micros(time.Now()), text(s.ID))
+func (t *tx) SetSession(ctx context.Context, s bridge.Session) error {
+	o := s.Options
+	_, err := t.exec(`update session set subject = ?, state = ?, acl_version = ?, changed_at = ?,
+		members_invite = ?, hide_addresses = ?, newcomers_from_now = ?, keep_for = ?, expires_at = ?, on_hold = ? where id = ?`,
+		t.storedSubject(ctx, s), string(s.State), s.ACLVersion, micros(time.Now()),
+		o.MembersInvite, o.HideAddresses, o.NewcomersFromNow, o.KeepFor.Microseconds(), micros(o.ExpiresAt), s.OnHold, text(s.ID))
 	if locked := t.sessions[s.ID]; locked != nil {
 		head := locked.Head
 		locked.Session = s

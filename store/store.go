@@ -96,6 +96,13 @@ func (s *Store) Announce(session uuid.UUID) {
 	}
 }
 
+// Spread implements bridge.Store.
+func (s *Store) Spread(signal string) {
+	if s.hints != nil {
+		s.hints.spread(signal)
+	}
+}
+
 // queries holds every statement. It runs on the readers' pool or inside a
 // writing transaction, and prepares each statement once.
 type queries struct {
@@ -103,7 +110,10 @@ type queries struct {
 	prepare func(ctx context.Context, query string) (*sqlx.Stmt, error)
 	// ctx replaces the callers' inside a transaction: what one of them gives
 	// up must not break the others'.
-	ctx context.Context
+	ctx     context.Context
+	keepers *keepers
+	// heads knows how far the sessions that a transaction holds have come.
+	heads func(session uuid.UUID) (head int64, ok bool)
 }
 
 func (q *queries) stmt(ctx context.Context, query string) (context.Context, *sqlx.Stmt, error) {
@@ -170,7 +180,7 @@ func (c *statements) get(ctx context.Context, query string, prepare func(context
 func newStore(db *sqlx.DB, e *engine, open func() (*sqlx.DB, error), log *slog.Logger) (*Store, error) {
 	s := &Store{db: db, engine: e, log: log}
 	var cache statements
-	s.queries = queries{engine: e, prepare: func(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	s.queries = queries{engine: e, keepers: newKeepers(log), prepare: func(ctx context.Context, query string) (*sqlx.Stmt, error) {
 		return cache.get(ctx, query, func(ctx context.Context, query string) (*sqlx.Stmt, error) {
 			return db.PreparexContext(ctx, sqlx.Rebind(e.bind, query))
 		})
@@ -180,7 +190,7 @@ func newStore(db *sqlx.DB, e *engine, open func() (*sqlx.DB, error), log *slog.L
 		if err != nil {
 			return nil, err
 		}
-		s.writers = append(s.writers, newWriter(pool, e, log))
+		s.writers = append(s.writers, newWriter(pool, e, s.keepers, log))
 	}
 	return s, nil
 }

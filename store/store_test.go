@@ -249,8 +249,9 @@ func TestOtherNodesHearOfAChange(t *testing.T) {
 	a, b := storetest.Open(t, url), storetest.Open(t, url)
 	listening, stop := context.WithCancel(ctx)
 	heard := make(chan uuid.UUID, 100)
+	signals := make(chan string, 100)
 	done := make(chan error, 1)
-	go func() { done <- b.Listen(listening, func(s uuid.UUID) { heard <- s }) }()
+	go func() { done <- b.Listen(listening, func(s uuid.UUID) { heard <- s }, func(s string) { signals <- s }) }()
 	want := uuid.New()
 	require.Eventually(t, func() bool {
 		a.Announce(want)
@@ -261,6 +262,8 @@ func TestOtherNodesHearOfAChange(t *testing.T) {
 			return false
 		}
 	}, 10*time.Second, time.Millisecond)
+	a.Spread("bob types")
+	require.Equal(t, "bob types", <-signals)
 	stop()
 	require.NoError(t, <-done)
 }

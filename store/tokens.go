@@ -34,27 +34,6 @@ func (t *tx) AddToken(_ context.Context, hash string, r bridge.TokenRow) error {
 	return err
 }
 
-type browserRow struct {
-	Session    ID  `db:"session_id"`
-	Member     ID  `db:"member_id"`
-	Grant      ID  `db:"grant_id"`
-	Generation int `db:"generation"`
-}
-
-func (q *queries) GetBrowser(ctx context.Context, hash string) (bridge.BrowserRow, bool, error) {
-	var r browserRow
-	ok, err := q.get(ctx, &r, `select session_id, member_id, grant_id, generation from browser where hash = ?`, hash)
-	return bridge.BrowserRow{
-		Session: uuid.UUID(r.Session), Member: uuid.UUID(r.Member), Grant: uuid.UUID(r.Grant), Generation: r.Generation,
-	}, ok, err
-}
-
-func (t *tx) AddBrowser(_ context.Context, hash string, b bridge.BrowserRow, at time.Time) error {
-	_, err := t.exec(`insert into browser (hash, session_id, member_id, grant_id, generation, at) values (?, ?, ?, ?, ?, ?) on conflict do nothing`,
-		hash, text(b.Session), text(b.Member), text(b.Grant), b.Generation, micros(at))
-	return err
-}
-
 func (q *queries) GetAPIToken(ctx context.Context, hash string) (a bridge.Address, admin, ok bool, err error) {
 	var r struct {
 		Network string `db:"network"`

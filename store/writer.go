@@ -35,11 +35,12 @@ const (
 // is undone and the batch runs again with a savepoint for each write, so that
 // the failure undoes its own writes only.
 type writer struct {
-	pool   *sqlx.DB
-	engine *engine
-	log    *slog.Logger
-	ops    chan *op
-	closed chan struct{}
+	pool    *sqlx.DB
+	engine  *engine
+	keepers *keepers
+	log     *slog.Logger
+	ops     chan *op
+	closed  chan struct{}
 
 	conn  *sqlx.Conn
 	cache *statements
@@ -54,8 +55,8 @@ type op struct {
 	done    chan struct{}
 }
 
-func newWriter(pool *sqlx.DB, e *engine, log *slog.Logger) *writer {
-	w := &writer{pool: pool, engine: e, log: log, ops: make(chan *op, MaxBatch), closed: make(chan struct{})}
+func newWriter(pool *sqlx.DB, e *engine, k *keepers, log *slog.Logger) *writer {
+	w := &writer{pool: pool, engine: e, keepers: k, log: log, ops: make(chan *op, MaxBatch), closed: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -165,6 +166,9 @@ func (w *writer) attempt(batch []*op, savepoints bool) error {
 			err = t.run("commit")
 		}
 	}
+	if err == nil {
+		t.runAfter()
+	}
 	if err != nil {
 		if ctx.Err() != nil || t.run("rollback") != nil {
 			w.drop()
@@ -226,6 +230,19 @@ type tx struct {
 	w        *writer
 	sessions map[uuid.UUID]*lockedSession
 	wrote    bool
+	after    []func() error
+}
+
+// afterCommit has do called once the transaction is committed, before anybody
+// is told.
+func (t *tx) afterCommit(do func() error) { t.after = append(t.after, do) }
+
+func (t *tx) runAfter() {
+	for _, do := range t.after {
+		if err := do(); err != nil {
+			t.w.log.Error("store: the memory of an off-the-record session did not follow", "error", err)
+		}
+	}
 }
 
 // lockedSession is a session row as this transaction has changed it.
@@ -236,7 +253,14 @@ type lockedSession struct {
 
 func (w *writer) newTx(ctx context.Context) *tx {
 	t := &tx{w: w, sessions: make(map[uuid.UUID]*lockedSession)}
-	t.queries = queries{engine: w.engine, ctx: ctx, prepare: func(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	heads := func(session uuid.UUID) (int64, bool) {
+		s := t.sessions[session]
+		if s == nil {
+			return 0, false
+		}
+		return s.Head, true
+	}
+	t.queries = queries{engine: w.engine, ctx: ctx, keepers: w.keepers, heads: heads, prepare: func(ctx context.Context, query string) (*sqlx.Stmt, error) {
 		return w.cache.get(ctx, query, func(ctx context.Context, query string) (*sqlx.Stmt, error) {
 			return w.conn.PreparexContext(ctx, sqlx.Rebind(w.engine.bind, query))
 		})
@@ -288,6 +312,7 @@ func (t *tx) guarded(o *op) error {
 	if err := t.run("savepoint op"); err != nil {
 		return err
 	}
+	after := len(t.after)
 	o.err = t.call(o.fn)
 	if o.err == nil {
 		o.err = t.flush()
@@ -299,6 +324,7 @@ func (t *tx) guarded(o *op) error {
 		return o.err
 	}
 	clear(t.sessions)
+	t.after = t.after[:after]
 	if err := t.run("rollback to savepoint op"); err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func apiRevoke(s *Server, w http.ResponseWriter, r *http.Request, c caller) erro
 	if err != nil {
 		return &bridge.Error{Code: bridge.NotFound, Message: "There is no such member in this session."}
 	}
-	if err := s.service.Revoke(r.Context(), c.session, c.by, member); err != nil {
+	if err := s.service.Revoke(r.Context(), c.session, c.by, member, r.URL.Query().Get("remove") == "said"); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -163,7 +163,10 @@ func (f *fakeService) Holder(_ context.Context, right bridge.Right, token string
 	return h, nil
 }
 
-func (f *fakeService) NewBrowser(_ context.Context, h bridge.Holder) (string, error) {
+func (f *fakeService) Bind(ctx context.Context, h bridge.Holder, _, _ string) (string, error) {
+	if _, _, err := f.Join(ctx, h.Session, bridge.Identity{Via: bridge.Web, Grant: h.Grant}); err != nil {
+		return "", err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	secret := strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -276,7 +279,7 @@ func (f *fakeService) Invite(_ context.Context, session uuid.UUID, by bridge.Ide
 	return grown, err
 }
 
-func (f *fakeService) Revoke(_ context.Context, session uuid.UUID, by bridge.Identity, member uuid.UUID) error {
+func (f *fakeService) Revoke(_ context.Context, session uuid.UUID, by bridge.Identity, member uuid.UUID, _ bool) error {
 	return f.act(session, by, func(room *bridge.Room, m *bridge.Member) error {
 		for i := range room.Members {
 			if room.Members[i].ID == member {

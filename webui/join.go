@@ -64,15 +64,10 @@ func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	by := bridge.Identity{Via: bridge.Web, Grant: h.Grant}
-	if _, _, err := s.service.Join(r.Context(), h.Session, by); err != nil {
-		s.failToken(w, r, err)
-		return
-	}
 	if known, err := s.identify(r, h.Session); err != nil || known.Grant != h.Grant {
-		secret, err := s.service.NewBrowser(r.Context(), h)
+		secret, err := s.service.Bind(r.Context(), h, "", r.FormValue("code"))
 		if err != nil {
-			s.fail(w, r, err, "")
+			s.failToken(w, r, err)
 			return
 		}
 		s.setKeyring(w, s.keyring(r).with(h.Session, secret))

@@ -216,7 +216,7 @@ func TestRevokedReaderIsToldAndCannotWrite(t *testing.T) {
 	room, alice, bob, _, _ := plan(fake)
 	site := newSite(t, fake)
 	p := newProfile(t).join(site, "bob")
-	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, bob.ID))
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, bob.ID, false))
 	p.eventually(func() bool { return len(p.texts("#composer")) == 0 }, "no box any more")
 	require.Contains(t, p.texts("#status")[0], "no longer open")
 }
@@ -244,7 +244,7 @@ func TestDraftOutlivesTheEndOfTheSession(t *testing.T) {
 	require.NoError(t, fake.Reopen(t.Context(), room.Session.ID, initiator))
 	p.eventually(func() bool { return !eval[bool](p, `document.getElementById("text").readOnly`) }, "writing goes on")
 	p.fill("#text", ", finished")
-	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, initiator, bob.ID))
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, initiator, bob.ID, false))
 	p.eventually(status("no longer open to you"), "the page says why")
 	require.Equal(t, "half a thought, finished", draft())
 }

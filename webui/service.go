@@ -11,7 +11,7 @@ import (
 // Service is what the pages and the API ask of the core; *bridge.Service is one.
 type Service interface {
 	Holder(ctx context.Context, right bridge.Right, token string) (bridge.Holder, error)
-	NewBrowser(ctx context.Context, holder bridge.Holder) (secret string, err error)
+	Bind(ctx context.Context, holder bridge.Holder, label, code string) (secret string, err error)
 	Browser(ctx context.Context, secret string, session uuid.UUID) (bridge.Identity, error)
 	APIIdentity(ctx context.Context, bearer string) (bridge.Identity, error)
 
@@ -20,7 +20,7 @@ type Service interface {
 	Join(ctx context.Context, session uuid.UUID, by bridge.Identity) (*bridge.Room, bridge.Member, error)
 	Leave(ctx context.Context, session uuid.UUID, by bridge.Identity) error
 	Invite(ctx context.Context, session uuid.UUID, by bridge.Identity, invitees []bridge.Invitee) (*bridge.Room, error)
-	Revoke(ctx context.Context, session uuid.UUID, by bridge.Identity, member uuid.UUID) error
+	Revoke(ctx context.Context, session uuid.UUID, by bridge.Identity, member uuid.UUID, removeSaid bool) error
 	Close(ctx context.Context, session uuid.UUID, by bridge.Identity) error
 	Reopen(ctx context.Context, session uuid.UUID, by bridge.Identity) error
 	MarkRead(ctx context.Context, session uuid.UUID, by bridge.Identity, seq int64) error

@@ -26,7 +26,7 @@ func TestStrangersCannotTellWhatExists(t *testing.T) {
 	room, alice, _, carol, _ := plan(fake)
 	h := handler(t, fake)
 	revoked := newVisitor(t, h).join("carol")
-	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, carol.ID))
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, carol.ID, false))
 	other := fake.open("Other", someone("Eve", "eve@example.org"), someone("Mallory", "mallory@client.test"))
 	mallory := newVisitor(t, h).join("mallory")
 	known, guessed := sessionPath(room.Session.ID), sessionPath(uuid.New())

@@ -114,7 +114,7 @@ func TestStreamEndsWithTheServerAndWithThePermission(t *testing.T) {
 	bobs := listen(t, sessionURL(site, room.Session.ID)+"/events?after=0", cookieOf(t, site, "bob"))
 	carols := listen(t, sessionURL(site, room.Session.ID)+"/events?after=0", cookieOf(t, site, "carol"))
 	bobs.entries(5)
-	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, bob.ID))
+	require.NoError(t, fake.Revoke(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}, bob.ID, false))
 	for e := bobs.next(); e.name != "gone"; e = bobs.next() {
 		require.NotEmpty(t, e.name)
 		require.NotContains(t, e.data, "removed", "the revocation itself is not for the revoked")
