@@ -61,8 +61,9 @@ func (s *Service) over(ctx context.Context, tx Tx, room *Room, by Member, via Ne
 }
 
 // EndOver ends the off-the-record sessions whose keeper is gone or whose time is
-// over. Each node calls it every few seconds.
+// over, and forgets signals that are. Each node calls it every few seconds.
 func (s *Service) EndOver(ctx context.Context) error {
+	s.signals.sweep(s.now())
 	lost, err := s.store.ListLost(ctx, s.config.Node, s.now())
 	if err != nil {
 		return err

@@ -76,6 +76,15 @@ func (s *signals) forget(session uuid.UUID, now time.Time) {
 	}
 }
 
+// sweep drops what is over in all sessions.
+func (s *signals) sweep(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session := range s.sessions {
+		s.forget(session, now)
+	}
+}
+
 func (s *signals) of(session uuid.UUID, now time.Time) []Signs {
 	s.mu.Lock()
 	defer s.mu.Unlock()
