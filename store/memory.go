@@ -322,6 +322,7 @@ func (t *tx) storedSubject(ctx context.Context, s bridge.Session) string {
 		return s.Subject
 	}
 	if s.State != bridge.Over {
+		ctx := context.WithoutCancel(ctx) // it is committed: the caller's patience counts no more
 		t.afterCommit(func() error {
 			keeper, err := t.keepers.of(ctx, s.Keeper)
 			if err != nil {
@@ -384,12 +385,17 @@ func (t *tx) Forget(ctx context.Context, session uuid.UUID, last bridge.Record) 
 	if _, _, err := t.insert(ctx, s, last); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	t.afterCommit(func() error {
 		keeper, err := t.keepers.of(ctx, s.Keeper)
-		if err != nil {
-			return nil // with the node its memory is gone
+		if err == nil {
+			err = keeper.Drop(ctx, session)
 		}
-		return keeper.Drop(ctx, session)
+		if err != nil {
+			// The keeper drops what is over by itself, or is gone with its memory.
+			t.keepers.log.Info("store: the keeper of a session that is over does not answer", "session", session, "error", err)
+		}
+		return nil
 	})
 	return nil
 }
