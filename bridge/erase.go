@@ -47,6 +47,11 @@ func (s *Service) eraseUpTo(ctx context.Context, tx Tx, room *Room, by Member, m
 	if err != nil || n == 0 {
 		return err
 	}
+	return s.tellErased(ctx, tx, room, by, member, upTo, via)
+}
+
+// tellErased appends the record by which the networks learn what to take away.
+func (s *Service) tellErased(ctx context.Context, tx Tx, room *Room, by Member, member uuid.UUID, upTo int64, via Network) error {
 	if member != uuid.Nil {
 		if err := s.eraseSubject(ctx, tx, room); err != nil {
 			return err
@@ -58,6 +63,19 @@ func (s *Service) eraseUpTo(ctx context.Context, tx Tx, room *Room, by Member, m
 		return err
 	}
 	return grown(ctx, tx, room)
+}
+
+// eraseWholly is eraseSaid of a person: the networks are told of one who said
+// nothing, too, because they know the name.
+func (s *Service) eraseWholly(ctx context.Context, tx Tx, room *Room, member uuid.UUID, via Network) error {
+	row, _, err := tx.LockSession(ctx, room.Session.ID)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.EraseRecords(ctx, room.Session.ID, member, row.Head); err != nil {
+		return err
+	}
+	return s.tellErased(ctx, tx, room, Member{}, member, row.Head, via)
 }
 
 // eraseSubject makes the subject what the log says of it now: nothing, if who
@@ -137,7 +155,7 @@ func (s *Service) erasePerson(ctx context.Context, tx Tx, room *Room, by Identit
 		if m.Person != person {
 			continue
 		}
-		if err := s.eraseSaid(ctx, tx, room, Member{}, m.ID, by.Via); err != nil {
+		if err := s.eraseWholly(ctx, tx, room, m.ID, by.Via); err != nil {
 			return err
 		}
 		if !m.Grant.Revoked || m.State != Revoked {

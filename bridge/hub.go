@@ -11,7 +11,7 @@ import (
 type Hub struct {
 	mu       sync.Mutex
 	sessions map[uuid.UUID]map[chan struct{}]bool
-	all      func(uuid.UUID)
+	all      []func(uuid.UUID)
 }
 
 // NewHub makes an empty hub.
@@ -28,8 +28,8 @@ func (h *Hub) Publish(session uuid.UUID) {
 		}
 	}
 	h.mu.Unlock()
-	if all != nil {
-		all(session)
+	for _, f := range all {
+		f(session)
 	}
 }
 
@@ -54,9 +54,9 @@ func (h *Hub) Subscribe(session uuid.UUID) (changed <-chan struct{}, cancel func
 }
 
 // OnPublish has f called for each hint of every session, on the publisher's
-// goroutine: f must not block. The outbox is the one that listens.
+// goroutine: f must not block.
 func (h *Hub) OnPublish(f func(session uuid.UUID)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.all = f
+	h.all = append(h.all, f)
 }

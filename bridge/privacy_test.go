@@ -395,6 +395,33 @@ func TestErasingAPersonLeavesNothingOfThem(t *testing.T) {
 	})
 }
 
+func TestNetworksLearnThatSomebodyWasErasedWhoSaidNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID
+		m := memberOf(t, s, id, bob)
+		require.NoError(t, s.Revoke(ctx, id, by(alice), m.ID, false))
+		_, err := s.Erase(ctx, bridge.Identity{Admin: true}, bob)
+		require.NoError(t, err)
+		records, err := s.Log(ctx, id, 0, 100)
+		require.NoError(t, err)
+		last := records[len(records)-1]
+		require.Equal(t, bridge.KindErased, last.Kind)
+		require.Equal(t, m.ID, last.Target)
+	})
+}
+
+func TestAPersonIsErasedFromASessionThatIsOver(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bob}).Session.ID
+		require.NoError(t, s.Close(ctx, id, person(alice)))
+		_, err := s.Erase(ctx, bridge.Identity{Admin: true}, bob)
+		require.NoError(t, err)
+		room, err := s.Room(ctx, id)
+		require.NoError(t, err)
+		require.True(t, room.Members[1].Address.IsZero())
+	})
+}
+
 func TestWhatWasSaidGoesWithARevocationIfTheInitiatorWants(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
 		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID

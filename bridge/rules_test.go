@@ -3,6 +3,7 @@ package bridge
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
 
@@ -75,6 +76,16 @@ func TestEqualNamesAreToldApartByNumber(t *testing.T) {
 		names = append(names, room.DisplayName(m))
 	}
 	require.Equal(t, []string{"Bob", "bob (2)", "bob (3)", "Eve"}, names)
+}
+
+func TestEveryListenerHearsOfEverySession(t *testing.T) {
+	h := NewHub()
+	heard := 0
+	for range 2 {
+		h.OnPublish(func(uuid.UUID) { heard++ })
+	}
+	h.Publish(uuid.New())
+	require.Equal(t, 2, heard)
 }
 
 func TestAHintIsNeverLostAndNeverBlocks(t *testing.T) {
