@@ -74,8 +74,8 @@ var (
 )
 
 // Bind lets a browser speak for the holder of a join token, who comes in by
-// it, and returns the secret that the browser keeps. The first browser needs no
-// code (unless the installation asks for one always); without the right one a
+// it, and returns the secret that the browser keeps. The first browser ever needs
+// no code (unless the installation asks for one always); without the right one a
 // further browser gets CodeNeeded, after a code was mailed. Errors: NotFound,
 // CodeNeeded, TooMany.
 func (s *Service) Bind(ctx context.Context, h Holder, label, code string) (cookie string, err error) {
@@ -109,18 +109,30 @@ func (s *Service) Bind(ctx context.Context, h Holder, label, code string) (cooki
 
 // admit says if a browser may be bound: refused is the answer if not.
 func (s *Service) admit(ctx context.Context, tx Tx, room *Room, m Member, code string) (refused, err error) {
-	bound, err := tx.ListBrowsers(ctx, room.Session.ID, m.ID)
-	if err != nil {
-		return nil, err
-	}
-	first := len(bound) == 0 && !s.config.CodeAlways
-	if first || m.Email().IsZero() {
+	if m.Email().IsZero() {
 		return nil, nil
+	}
+	first, err := s.isFirst(ctx, tx, room.Session.ID, m)
+	if err != nil || first && !s.config.CodeAlways {
+		return nil, err
 	}
 	if code == "" {
 		return s.mailCode(ctx, tx, room, m, ToJoin, LetterCode)
 	}
 	return s.checkCode(ctx, tx, room.Session.ID, m, ToJoin, code)
+}
+
+// isFirst says that no browser was ever bound by the member's grant. One that was
+// signed out, or ended because it was a stranger's, still knows the link: it is
+// not the first again. The token that ends browsers is made with the first one.
+func (s *Service) isFirst(ctx context.Context, tx Tx, session uuid.UUID, m Member) (bool, error) {
+	bound, err := tx.ListBrowsers(ctx, session, m.ID)
+	if err != nil || len(bound) > 0 {
+		return false, err
+	}
+	token := s.token(session, m.Grant.ID, m.Grant.Generation, RightBrowsers, uuid.Nil)
+	_, made, err := tx.GetToken(ctx, tokenHash(token))
+	return !made, err
 }
 
 func (s *Service) bind(ctx context.Context, tx Tx, h Holder, m Member, cookie, label string) error {

@@ -48,6 +48,7 @@ type Reach struct {
 	Session   Session
 	Condition Condition
 	Me        Member
+	Inviter   Member   // who invited Me, as Me is shown them; zero for who started it
 	People    []Member // the others who hold a grant, as Me is shown them
 }
 
@@ -82,6 +83,9 @@ func (s *Service) reach(ctx context.Context, session uuid.UUID, by Identity) (Re
 		return Reach{}, err
 	}
 	reach := Reach{Session: room.Session, Condition: room.Session.Condition(s.now()), Me: me}
+	if me.Role != Initiator {
+		reach.Inviter = room.InviterOf(me)
+	}
 	for _, m := range room.Members {
 		if m.ID != me.ID && !m.Gone() {
 			reach.People = append(reach.People, m)
@@ -177,7 +181,7 @@ func (s *Service) endGrantsFrom(ctx context.Context, person uuid.UUID, by Identi
 	for _, session := range sessions {
 		err := s.change(ctx, session.ID, func(tx Tx, room *Room) error {
 			for _, m := range room.Members {
-				inviter := room.inviterOf(m)
+				inviter := room.InviterOf(m)
 				if m.Person != person || m.Role == Initiator || m.Grant.Revoked || !s.samePerson(ctx, tx, inviter, whom) {
 					continue
 				}

@@ -123,6 +123,11 @@ type Member struct {
 // Gone says that the member has no part in the session any more.
 func (m Member) Gone() bool { return m.State == Left || m.State == Revoked || m.State == Declined }
 
+// Lapsed says that the member's grant has run out: to read is all that is left.
+func (m Member) Lapsed(now time.Time) bool {
+	return m.Role != Initiator && !m.Grant.Revoked && !m.Grant.alive(now)
+}
+
 // Display is what others see as the member's name: the display name, or the
 // part of the address before the @ if there is none.
 func (m Member) Display() string {

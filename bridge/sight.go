@@ -126,8 +126,8 @@ func (r *Room) seen(viewer Member, records []Record) []Record {
 	return records[first:]
 }
 
-// inviterOf is the member who invited m, the initiator if none did.
-func (r *Room) inviterOf(m Member) Member {
+// InviterOf is the member who invited m, the initiator if none did.
+func (r *Room) InviterOf(m Member) Member {
 	if m.Inviter != uuid.Nil {
 		if inviter, ok := r.Member(m.Inviter); ok {
 			return inviter

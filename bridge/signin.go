@@ -116,6 +116,31 @@ func (s *Service) SignedIn(ctx context.Context, cookie string) (Identity, error)
 	return Identity{Via: Web, Address: in.Address}, nil
 }
 
+// SignIns lists the browsers that are signed in as a person, the one that asks by
+// its secret first. Errors: NotFound.
+func (s *Service) SignIns(ctx context.Context, cookie string) ([]SignIn, error) {
+	by, err := s.SignedIn(ctx, cookie)
+	if err != nil {
+		return nil, err
+	}
+	own, _, err := s.store.GetSignIn(ctx, tokenHash(cookie))
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := s.Addresses(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.store.ListSignIns(ctx, addresses)
+	ins := []SignIn{own}
+	for _, in := range all {
+		if in.ID != own.ID && s.now().Before(in.ExpiresAt) {
+			ins = append(ins, in)
+		}
+	}
+	return ins, err
+}
+
 // SignOut ends a sign-in by its own secret.
 func (s *Service) SignOut(ctx context.Context, cookie string) error {
 	return s.store.Write(ctx, uuid.Nil, func(tx Tx) error { return tx.DeleteSignIn(ctx, tokenHash(cookie)) })
