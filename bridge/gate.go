@@ -127,6 +127,13 @@ func gate(room *Room, by Identity, act Act, now time.Time) (Member, error) {
 	return member, nil
 }
 
+// May says if an act of a member would pass the gate at a moment, or why not: a
+// page offers only what it lets pass. The act itself asks again.
+func (r *Room) May(m Member, act Act, now time.Time) error {
+	_, err := gate(r, Identity{Grant: m.Grant.ID}, act, now)
+	return err
+}
+
 var (
 	errLapsed = &Error{Closed, "Your invitation to this session has run out. You can read it, but say nothing new in it. Ask the person who invited you for a new one."}
 	errEnded  = map[Condition]*Error{

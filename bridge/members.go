@@ -352,15 +352,10 @@ func (s *Service) turn(ctx context.Context, tx Tx, room *Room, by Member, via Ne
 func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity, wanted Options) (*Room, error) {
 	err := s.change(ctx, session, func(tx Tx, room *Room) error {
 		m, err := gate(room, by, ActOptions, s.now())
-		if err != nil || wanted == room.Session.Options {
+		if err != nil || wanted.equal(room.Session.Options) {
 			return err
 		}
-		if !wanted.ExpiresAt.Equal(room.Session.Options.ExpiresAt) {
-			if err := wanted.check(s.now()); err != nil {
-				return err
-			}
-		}
-		if room.Session.Options, err = room.Session.Options.changed(wanted); err != nil {
+		if room.Session.Options, err = room.Session.Options.changed(wanted, s.now()); err != nil {
 			return err
 		}
 		if _, _, err := tx.Append(ctx, s.record(room, KindOptions, m.ID, by.Via)); err != nil {

@@ -43,8 +43,23 @@ func (o Options) check(now time.Time) error {
 	return nil
 }
 
-// changed is what becomes of the options when the initiator wants others.
-func (o Options) changed(wanted Options) (Options, error) {
+// equal says that nothing differs; the same moment may be told in two time zones.
+func (o Options) equal(other Options) bool {
+	same := o.ExpiresAt.Equal(other.ExpiresAt)
+	other.ExpiresAt = o.ExpiresAt
+	return same && o == other
+}
+
+// changed is what becomes of the options when the initiator wants others. An end
+// that has passed may stay as it is.
+func (o Options) changed(wanted Options, now time.Time) (Options, error) {
+	checked := wanted
+	if o.ExpiresAt.Equal(wanted.ExpiresAt) {
+		checked.ExpiresAt = time.Time{}
+	}
+	if err := checked.check(now); err != nil {
+		return o, err
+	}
 	if o.OffRecord != wanted.OffRecord || o.MatrixKeeps != wanted.MatrixKeeps {
 		return o, &Error{Invalid, "Whether a session is off the record is decided when it starts. Start a new one."}
 	}

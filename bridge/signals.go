@@ -29,6 +29,8 @@ type Signs struct {
 	Member uuid.UUID
 	Typing bool
 	Here   bool
+	// Until is when the first of them runs out, unless it is given again.
+	Until time.Time
 }
 
 // signals has the moments of the members of the sessions that are awake.
@@ -91,9 +93,17 @@ func (s *signals) of(session uuid.UUID, now time.Time) []Signs {
 	s.forget(session, now)
 	var all []Signs
 	for member, m := range s.sessions[session] {
-		all = append(all, Signs{member, now.Before(m.typing), now.Before(m.here)})
+		all = append(all, m.signs(member, now))
 	}
 	return all
+}
+
+func (m moments) signs(member uuid.UUID, now time.Time) Signs {
+	s := Signs{Member: member, Typing: now.Before(m.typing), Here: now.Before(m.here), Until: m.here}
+	if s.Typing && (!s.Here || m.typing.Before(m.here)) {
+		s.Until = m.typing
+	}
+	return s
 }
 
 // Signal says that a member types or is here, or (on false) no more. It is told

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -39,6 +40,16 @@ func (s *Service) RecordsBefore(ctx context.Context, session uuid.UUID, by Ident
 	}
 	records, err := s.store.ListRecordsBefore(ctx, session, before, page(limit))
 	return room.seen(me, records), err
+}
+
+// KeptFor is how long the messages of a session with these options are kept: as
+// long as it says, or as the installation does if that is less; 0 is for ever.
+func (s *Service) KeptFor(o Options) time.Duration {
+	kept, all := o.KeepFor, s.config.KeepFor
+	if kept == 0 || all != 0 && all < kept {
+		kept = all
+	}
+	return kept
 }
 
 // Log is Records for a gateway that serves the session; it asks no permission.
