@@ -212,10 +212,27 @@ func TestUnknownAddressesAndTokensAreAnsweredAlike(t *testing.T) {
 	require.Equal(t, guess, other)
 	require.Equal(t, guess, k.say("RCPT TO:<b-"+replyToken+"@in.example.org>", "550"), "a token has one right")
 	k.say("RCPT TO:<postmaster@in.example.org>", "550 5.2.1")
+	k.say("RCPT TO:<invite@in.example.org>", "550 5.2.1 Nobody reads what is sent to this address.")
 	k.say("RCPT TO:<new@elsewhere.example>", "550 5.7.1")
 	k.say("RCPT TO:<s-x@in.example.org>", "421 4.7.0 Too many unknown")
 	k.closed()
 	require.NotContains(t, b.log.String(), strings.Repeat("a", 28))
+}
+
+// A token that is unknown, one of a grant that was revoked and one of another
+// right cost the same one look-up, so that the time tells nothing either.
+func TestEveryTokenIsLookedUpOnce(t *testing.T) {
+	b := start(t)
+	k := b.smtp(t)
+	k.say("MAIL FROM:<>", "250")
+	for i, rcpt := range []string{"r-" + replyToken, "r-" + strings.Repeat("a", 28), "r-" + bounceToken, "u-" + replyToken} {
+		want := "550 5.1.1"
+		if i == 0 {
+			want = "250"
+		}
+		k.say("RCPT TO:<"+rcpt+"@in.example.org>", want)
+		require.EqualValues(t, i+1, b.service.lookups.Load(), rcpt)
+	}
 }
 
 func TestAddressesHaveNoCase(t *testing.T) {

@@ -18,6 +18,7 @@ type delivery struct {
 	peer    peer
 	env     envelope
 	message *message
+	bcc     []string // values of Bcc, only from who has signed in
 	class   class
 	why     string // the sign that told the class
 	size    int
@@ -45,6 +46,9 @@ func (s *Server) deliver(ctx context.Context, p peer, env envelope, raw []byte, 
 		return nil, refused
 	}
 	d.message = message
+	if p.Account != "" {
+		d.takeBcc()
+	}
 	if refused := d.checkForeign(); refused != nil {
 		s.note(p, d, refused)
 		return nil, refused
@@ -74,8 +78,8 @@ func (s *Server) deliver(ctx context.Context, p peer, env envelope, raw []byte, 
 
 func (d *delivery) prepare(r recipient) (action, *refusal) {
 	switch r.For {
-	case toNew:
-		return d.prepareStart()
+	case toNew, toOff:
+		return d.prepareStart(r.For)
 	case toReply:
 		return d.prepareAnswer(r.Token)
 	case toBounce:

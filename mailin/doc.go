@@ -11,6 +11,7 @@
 //	parse.go      text and files out of the MIME tree, within a time budget
 //	trim.go       of an answer only the new text
 //	start.go, answer.go, bounce.go   what bridge is asked to do
+//	blind.go, offrecord.go           what of a start nobody is shown, and nobody keeps
 //
 // 250 is answered only after bridge has committed, or for a class of mail that
 // is dropped on purpose, which the log tells. The gateway authenticates; who may

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type service struct {
 	bounced      map[string]string // token -> reason
 	tokens       map[string]bridge.Right
 	accounts     map[string]string
+	lookups      atomic.Int64
 	fail         error // what every writing call returns
 	allow        func(bridge.Identity) error
 }
@@ -89,6 +91,7 @@ func (s *service) Post(_ context.Context, p bridge.PostRequest) (bridge.Record, 
 }
 
 func (s *service) Holder(_ context.Context, right bridge.Right, token string) (bridge.Holder, error) {
+	s.lookups.Add(1)
 	if s.tokens[token] != right {
 		return bridge.Holder{}, &bridge.Error{Code: bridge.NotFound, Message: "There is no such session."}
 	}

@@ -67,6 +67,23 @@ type message struct {
 	Body   []byte // the end of Raw
 }
 
+// without is the message without the fields of a name.
+func (m *message) without(name string) *message {
+	if !m.Header.has(name) {
+		return m
+	}
+	var kept header
+	var raw []byte
+	for _, f := range m.Header {
+		if !sameName(f.Name, name) {
+			kept = append(kept, f)
+			raw = append(raw, f.Name+":"+f.Value+"\r\n"...)
+		}
+	}
+	raw = append(append(raw, "\r\n"...), m.Body...)
+	return &message{Raw: raw, Header: kept, Body: raw[len(raw)-len(m.Body):]}
+}
+
 // splitField parts the first line of a field; ok is false for a line that is
 // none. A name is printable ASCII without a colon (ftext, RFC 5322 §3.6.8). Spaces
 // may stand before the colon (§4.5), and nothing else: verifiers of signatures

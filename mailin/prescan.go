@@ -8,7 +8,7 @@ import (
 // readFields are those that Mailroom reads itself: they are bounded after
 // unfolding, too. Others may be long, as the spam verdicts of big providers are.
 var readFields = map[string]bool{
-	"from": true, "to": true, "cc": true, "subject": true, "message-id": true, "sender": true,
+	"from": true, "to": true, "cc": true, "bcc": true, "subject": true, "message-id": true, "sender": true,
 	"content-type": true, "content-transfer-encoding": true, "content-disposition": true, "content-language": true,
 	"authentication-results": true, "dkim-signature": true, "auto-submitted": true, "precedence": true, "list-id": true,
 }

@@ -95,7 +95,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // countUnknown ends a connection that guesses addresses.
 func (s *session) countUnknown(r *refusal) *refusal {
-	if r.temporary() || r == errPostmaster {
+	if r.temporary() || r == errPostmaster || r == errNoMailbox {
 		return r
 	}
 	if s.unknown++; s.unknown < s.server.config.Limits.UnknownRecipients {
