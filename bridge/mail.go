@@ -21,6 +21,10 @@ const (
 	LetterSignIn     LetterKind = "sign-in"    // the link by which a browser signs in as you
 )
 
+// inThread says if a mail belongs to the conversation. Codes and links to sign
+// in are about an account, and must not be taken for something said.
+func (k LetterKind) inThread() bool { return k != LetterCode && k != LetterBound && k != LetterSignIn }
+
 // MailState is how far a mail has come.
 type MailState string
 
@@ -66,7 +70,7 @@ type Letter struct {
 	Held       *Held
 	Tokens     Tokens
 	MessageID  string   // without brackets; the same at every try
-	References []string // the thread so far, oldest first, without brackets
+	References []string // the thread so far, oldest first, without brackets; none for codes and sign-ins
 }
 
 // MaxLetterRecords is how many messages one mail shows at the most, the newest
@@ -375,6 +379,9 @@ func (s *Service) letterRecords(ctx context.Context, l Letter) ([]Record, error)
 // (RFC 5322 §3.6.4): the initiator's own mail, the first letter, the last one.
 func (s *Service) thread(ctx context.Context, l *Letter) error {
 	l.MessageID = s.messageID(l.Mail)
+	if !l.Mail.Kind.inThread() {
+		return nil
+	}
 	if origin := l.Room.Session.MessageID; origin != "" {
 		l.References = append(l.References, origin)
 	}
@@ -384,7 +391,7 @@ func (s *Service) thread(ctx context.Context, l *Letter) error {
 	}
 	var earlier []string
 	for _, m := range mails {
-		if m.State == MailSent && m.ID != l.Mail.ID {
+		if m.State == MailSent && m.ID != l.Mail.ID && m.Kind.inThread() {
 			earlier = append(earlier, s.messageID(m))
 		}
 	}

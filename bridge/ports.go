@@ -68,6 +68,8 @@ type Reader interface {
 	GetRoute(ctx context.Context, n Network, remote string) (session uuid.UUID, ok bool, err error)
 	ListOccupants(ctx context.Context, session uuid.UUID) ([]Occupant, error)
 
+	// GetToken finds the tokens of grants that live: one of a revoked grant is
+	// unknown, and takes the same single look-up.
 	GetToken(ctx context.Context, hash string) (TokenRow, bool, error)
 	GetBrowser(ctx context.Context, hash string) (BrowserRow, bool, error)
 	// ListBrowsers lists those that count for the member's grant as it is now,

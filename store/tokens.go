@@ -18,9 +18,12 @@ type tokenRow struct {
 	Held       ID     `db:"held_id"`
 }
 
+// GetToken is one statement also for the tokens of grants that live no more.
 func (q *queries) GetToken(ctx context.Context, hash string) (bridge.TokenRow, bool, error) {
 	var r tokenRow
-	ok, err := q.get(ctx, &r, `select session_id, member_id, grant_id, grants, generation, held_id from token where hash = ?`, hash)
+	ok, err := q.get(ctx, &r, `select token.session_id, member_id, token.grant_id, grants, token.generation, held_id
+		from token join member on member.session_id = token.session_id and member.id = member_id
+		where hash = ? and token.generation = member.generation and not revoked`, hash)
 	return bridge.TokenRow{
 		Session: uuid.UUID(r.Session), Member: uuid.UUID(r.Member), Grant: uuid.UUID(r.Grant),
 		Right: bridge.Right(r.Grants), Generation: r.Generation, Held: uuid.UUID(r.Held),
