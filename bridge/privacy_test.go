@@ -270,7 +270,7 @@ func TestSigningInIsByALinkThatServesOnce(t *testing.T) {
 
 func TestExpiryEndsWritingAndRevocationReading(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
-		soon := time.Now().Add(100 * time.Millisecond)
+		soon := time.Now().Add(time.Second)
 		ending := startWith(t, s, "1", bridge.Options{ExpiresAt: soon}, bridge.Invitee{Address: bob}).Session.ID
 		lapsing := startWith(t, s, "2", bridge.Options{}, bridge.Invitee{Address: bob, ExpiresAt: soon}, bridge.Invitee{Address: dora}).Session.ID
 		_, err := post(s, ending, by(bob), "in time")
