@@ -355,12 +355,7 @@ func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity
 		if err != nil || wanted == room.Session.Options {
 			return err
 		}
-		if !wanted.ExpiresAt.Equal(room.Session.Options.ExpiresAt) {
-			if err := wanted.check(s.now()); err != nil {
-				return err
-			}
-		}
-		if room.Session.Options, err = room.Session.Options.changed(wanted); err != nil {
+		if room.Session.Options, err = room.Session.Options.changed(wanted, s.now()); err != nil {
 			return err
 		}
 		if _, _, err := tx.Append(ctx, s.record(room, KindOptions, m.ID, by.Via)); err != nil {

@@ -32,19 +32,33 @@ const (
 
 // check refuses options that make no sense. Errors: Invalid.
 func (o Options) check(now time.Time) error {
+	if !o.ExpiresAt.IsZero() && !o.ExpiresAt.After(now) {
+		return &Error{Invalid, "The session would have ended before it begins. Give a time in the future."}
+	}
+	return o.checkKeeping()
+}
+
+// checkKeeping is what does not depend on the time.
+func (o Options) checkKeeping() error {
 	switch {
 	case o.KeepFor != 0 && (o.KeepFor < MinKeepFor || o.KeepFor > MaxKeepFor):
 		return &Error{Invalid, "A session can keep its messages for an hour at the least and a hundred years at the most."}
-	case !o.ExpiresAt.IsZero() && !o.ExpiresAt.After(now):
-		return &Error{Invalid, "The session would have ended before it begins. Give a time in the future."}
 	case o.MatrixKeeps && !o.OffRecord:
 		return &Error{Invalid, "Only a session that is off the record needs to say that Matrix servers may keep it."}
 	}
 	return nil
 }
 
-// changed is what becomes of the options when the initiator wants others.
-func (o Options) changed(wanted Options) (Options, error) {
+// changed is what becomes of the options when the initiator wants others. A time
+// that has passed by now may stay as it was.
+func (o Options) changed(wanted Options, now time.Time) (Options, error) {
+	check := wanted.checkKeeping()
+	if !wanted.ExpiresAt.Equal(o.ExpiresAt) {
+		check = wanted.check(now)
+	}
+	if check != nil {
+		return o, check
+	}
 	if o.OffRecord != wanted.OffRecord || o.MatrixKeeps != wanted.MatrixKeeps {
 		return o, &Error{Invalid, "Whether a session is off the record is decided when it starts. Start a new one."}
 	}
