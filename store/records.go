@@ -107,7 +107,7 @@ func (t *tx) Append(ctx context.Context, r bridge.Record) (bridge.Record, bool, 
 	if s == nil {
 		return r, false, errNotLocked(r.Session)
 	}
-	if s.Keeper != "" {
+	if s.Keeper != "" && s.State != bridge.Over {
 		return t.remember(ctx, s, r)
 	}
 	return t.insert(ctx, s, r)
