@@ -97,7 +97,7 @@ func (s *Service) giveBack(ctx context.Context, tx Tx, room *Room, m Member, via
 	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 		return err
 	}
-	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+	if err := withdraw(ctx, tx, room, m); err != nil {
 		return err
 	}
 	if told {
@@ -205,42 +205,72 @@ func (r *Room) granted() int {
 	return n
 }
 
-// renew invites members again who left, or whose grant has ended: these get
-// one of the next generation, so that their old tokens stay dead.
+// renew invites members again who left, or whose grant has ended.
 func (s *Service) renew(ctx context.Context, tx Tx, room *Room, inviter Member, invitees []Invitee) ([]Member, error) {
 	var renewed []Member
 	for _, i := range invitees {
 		m, ok := room.ByAddress(i.Address)
-		if !ok || !m.Gone() && !m.Withheld && m.Grant.alive(s.now()) {
+		same := func(other Member) bool { return other.ID == m.ID }
+		if !ok || !s.renewable(m) || slices.ContainsFunc(renewed, same) {
 			continue
 		}
-		if m.Grant.Revoked {
-			m.Grant.Generation++
-		}
-		m.Grant.Revoked, m.Grant.ExpiresAt, m.Inviter = false, i.ExpiresAt, inviter.ID
-		m.State = Invited
-		one := []Member{m}
-		if err := s.withhold(ctx, tx, inviter, one); err != nil {
+		m, err := s.invitedAgain(ctx, tx, m, inviter, i)
+		if err != nil {
 			return nil, err
 		}
-		m = one[0]
-		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		if err := s.setRenewed(ctx, tx, room, m); err != nil {
 			return nil, err
-		}
-		if err := s.addTokens(ctx, tx, room.Session.ID, m); err != nil {
-			return nil, err
-		}
-		for _, e := range m.Endpoints {
-			if !m.Withheld {
-				e.State = EndpointMapped
-			}
-			if err := tx.SetEndpoint(ctx, room.Session.ID, e); err != nil {
-				return nil, err
-			}
 		}
 		renewed = append(renewed, m)
 	}
 	return renewed, nil
+}
+
+// renewable says if there is something to invite a member again to. The
+// initiator's grant is nobody's to give, and who was erased is nobody.
+func (s *Service) renewable(m Member) bool {
+	if m.Role == Initiator || m.Person == uuid.Nil {
+		return false
+	}
+	return m.Gone() || m.Withheld || !m.Grant.alive(s.now())
+}
+
+// invitedAgain is what a member becomes. A grant that was revoked is followed by
+// one of the next generation, so that its tokens stay dead. Whom they blocked
+// can take nothing from them either: a grant that lives stays as it is.
+func (s *Service) invitedAgain(ctx context.Context, tx Tx, m, inviter Member, i Invitee) (Member, error) {
+	before, alive := m, m.Grant.alive(s.now())
+	if m.Grant.Revoked {
+		m.Grant.Generation++
+	}
+	m.Grant.Revoked, m.Grant.ExpiresAt, m.Inviter, m.State = false, i.ExpiresAt, inviter.ID, Invited
+	one := []Member{m}
+	if err := s.withhold(ctx, tx, inviter, one); err != nil {
+		return m, err
+	}
+	m = one[0]
+	if m.Withheld && alive {
+		m.Grant, m.Inviter = before.Grant, before.Inviter
+	}
+	return m, nil
+}
+
+func (s *Service) setRenewed(ctx context.Context, tx Tx, room *Room, m Member) error {
+	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		return err
+	}
+	if err := s.addTokens(ctx, tx, room.Session.ID, m); err != nil {
+		return err
+	}
+	for _, e := range m.Endpoints {
+		if !m.Withheld {
+			e.State = EndpointMapped
+		}
+		if err := tx.SetEndpoint(ctx, room.Session.ID, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoMember = &Error{NotFound, "There is no such member in this session."}
@@ -264,7 +294,7 @@ func (s *Service) Revoke(ctx context.Context, session uuid.UUID, by Identity, me
 		case m.Role == Initiator:
 			return &Error{Invalid, "The initiator cannot be removed. Close the session instead."}
 		}
-		if err := s.audit(ctx, tx, room, by, revoker, ActRevoke, m.ID.String()); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActRevoke, m.ID.String()); err != nil {
 			return err
 		}
 		if !m.Grant.Revoked || m.Withheld {
@@ -286,7 +316,7 @@ func (s *Service) revoke(ctx context.Context, tx Tx, room *Room, by, m Member, v
 	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 		return err
 	}
-	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+	if err := withdraw(ctx, tx, room, m); err != nil {
 		return err
 	}
 	if !m.Blind || m.inside() {
@@ -307,7 +337,7 @@ func (s *Service) Close(ctx context.Context, session uuid.UUID, by Identity) err
 		if err != nil || room.Session.State != Open {
 			return err
 		}
-		if err := s.audit(ctx, tx, room, by, m, ActClose, ""); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActClose, ""); err != nil {
 			return err
 		}
 		return s.endSession(ctx, tx, room, m, by.Via)
@@ -329,7 +359,7 @@ func (s *Service) Reopen(ctx context.Context, session uuid.UUID, by Identity) er
 		if err != nil || room.Session.Condition(s.now()) == IsOpen {
 			return err
 		}
-		if err := s.audit(ctx, tx, room, by, m, ActReopen, ""); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActReopen, ""); err != nil {
 			return err
 		}
 		if e := room.Session.Options.ExpiresAt; !e.IsZero() && !e.After(s.now()) {
@@ -355,8 +385,14 @@ func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity
 		if err != nil || wanted.equal(room.Session.Options) {
 			return err
 		}
+		hidden := room.Session.Options.HideAddresses
 		if room.Session.Options, err = room.Session.Options.changed(wanted, s.now()); err != nil {
 			return err
+		}
+		if wanted.HideAddresses && !hidden {
+			if err := hideNames(ctx, tx, room); err != nil {
+				return err
+			}
 		}
 		if _, _, err := tx.Append(ctx, s.record(room, KindOptions, m.ID, by.Via)); err != nil {
 			return err
@@ -367,6 +403,21 @@ func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity
 		return nil, err
 	}
 	return s.Room(ctx, session)
+}
+
+// hideNames gives those a name for whom a part of their address stood, once
+// addresses are hidden.
+func hideNames(ctx context.Context, tx Tx, room *Room) error {
+	for _, m := range room.Members {
+		if m.Name != "" || m.Role == Initiator {
+			continue
+		}
+		m.Name = guestName(m.Number)
+		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onlyFrom says from which states a gateway may move an endpoint: news of an
