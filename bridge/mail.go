@@ -406,8 +406,12 @@ func (s *Service) messageID(m Mailing) string {
 	return "m." + s.opaque("message-id", m.Session, m.ID) + "@" + s.config.MailHost
 }
 
-// MailFailed notes in the log that a mail was refused for good.
+// MailFailed notes in the log that a mail was refused for good. Of a mail about an
+// account nobody is told: it would say that somebody is at the page now.
 func (s *Service) MailFailed(ctx context.Context, m Mailing, reason string) error {
+	if !m.Kind.inThread() {
+		return nil
+	}
 	return s.change(ctx, m.Session, func(tx Tx, room *Room) error {
 		to, ok := room.Member(m.Member)
 		if !ok {

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -103,6 +104,9 @@ func (s *Service) draft(id uuid.UUID, r StartRequest) (*Room, error) {
 		ID: id, Subject: r.Subject, State: Open, Options: r.Options, Lang: r.Lang, CreatedAt: s.now(), MessageID: r.MessageID,
 	}}
 	if r.Options.OffRecord {
+		if s.config.Node == "" { // without a keeper it would be written to the database
+			return nil, errNoKeeper
+		}
 		room.Session.Keeper = s.config.Node
 	}
 	initiator := s.newMember(room, Invitee{Address: r.By.Address, Name: r.By.Name})
@@ -124,6 +128,9 @@ var (
 	errTooManyRecipients = &Error{TooMany, "A session can have at most " + itoa(MaxRecipients) + " recipients. Write to fewer people at once."}
 	errTooLong           = &Error{TooMany, "That message is too long. A message can have at most " + itoa(MaxBody>>10) + " KiB; send the rest in another one."}
 )
+
+// errNoKeeper is a fault of whoever made the service.
+var errNoKeeper = errors.New("a session off the record needs a node that keeps it, and this one has no name")
 
 var errBlindLater = &Error{Invalid, "Somebody can be a blind copy only from the start of a session, and needs an email address for it."}
 

@@ -147,21 +147,22 @@ func reason(answer *smtp.SMTPError) string {
 	return "the mail server there refused it. Try another address, or tell your admin."
 }
 
-// withoutTokens takes the tokens of a letter out of an error, in which servers like to quote addresses: whoever reads the log
-// could answer in the recipient's name.
-func withoutTokens(err error, tokens bridge.Tokens) error {
+// withoutSecrets takes the tokens and the code of a letter out of an error, in which servers like to quote what they were
+// told: whoever reads the log could answer, or come in, in the recipient's name.
+func withoutSecrets(err error, l bridge.Letter) error {
 	var refused *bridge.RefusedError
 	if errors.As(err, &refused) {
-		return &bridge.RefusedError{Reason: refused.Reason, Err: errors.New(cleared(refused.Err.Error(), tokens))}
+		return &bridge.RefusedError{Reason: refused.Reason, Err: errors.New(cleared(refused.Err.Error(), l))}
 	}
-	return errors.New(cleared(err.Error(), tokens))
+	return errors.New(cleared(err.Error(), l))
 }
 
-func cleared(text string, tokens bridge.Tokens) string {
-	for _, token := range []string{tokens.Join, tokens.Reply, tokens.Unsubscribe, tokens.Bounce, tokens.Icon, tokens.Confirm} {
-		if token != "" {
-			// Tokens are letters and digits, and some servers write addresses in capitals.
-			text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(token)).ReplaceAllString(text, "[token]")
+func cleared(text string, l bridge.Letter) string {
+	t := l.Tokens
+	for _, secret := range []string{t.Join, t.Reply, t.Unsubscribe, t.Bounce, t.Icon, t.Confirm, t.Browsers, t.SignIn, l.Code} {
+		if secret != "" {
+			// Secrets are letters and digits, and some servers write addresses in capitals.
+			text = regexp.MustCompile("(?i)"+regexp.QuoteMeta(secret)).ReplaceAllString(text, "[secret]")
 		}
 	}
 	return text

@@ -18,6 +18,12 @@ var (
 	at    = time.Date(2026, 11, 23, 22, 15, 0, 0, time.UTC)
 )
 
+// allKinds are those of letters: what holds for every mail is tested with each.
+var allKinds = []bridge.LetterKind{
+	bridge.LetterInvitation, bridge.LetterMissed, bridge.LetterStarted, bridge.LetterConfirm,
+	bridge.LetterCode, bridge.LetterBound, bridge.LetterSignIn,
+}
+
 func member(number int, name, address string, role bridge.Role, state bridge.MemberState) bridge.Member {
 	return bridge.Member{
 		ID: uuid.UUID{15: byte(number)}, Number: number, Name: name, Address: bridge.EmailAddress(address), Role: role, State: state,
@@ -51,7 +57,29 @@ func letter(kind bridge.LetterKind, to bridge.Member) bridge.Letter {
 	case bridge.LetterConfirm:
 		l.Tokens.Confirm = "cctoken"
 		l.Held = &bridge.Held{Sender: bridge.EmailAddress("stranger@else.test"), At: at, Body: bridge.Body{Text: "I agree to <everything>."}}
+	case bridge.LetterCode:
+		l.Code = "042137"
+	case bridge.LetterBound:
+		l.Browser, l.Tokens.Browsers = bridge.Browser{Label: "Firefox on Windows", At: at}, "wwtoken"
+	case bridge.LetterSignIn:
+		l.Tokens.SignIn = "sstoken"
 	}
+	return l
+}
+
+// offRecord is a letter of a session off the record, as bridge gives it.
+func offRecord(kind bridge.LetterKind, to bridge.Member) bridge.Letter {
+	l := letter(kind, to)
+	l.Room.Session.Subject, l.Room.Session.Options.OffRecord = "", true
+	l.Records = nil
+	return l
+}
+
+// blindCopy is a letter in which Bob is a blind copy.
+func blindCopy(kind bridge.LetterKind, to bridge.Member) bridge.Letter {
+	l := letter(kind, to)
+	l.Room.Members[1].Blind = true
+	l.To.Blind = to.ID == bob.ID
 	return l
 }
 

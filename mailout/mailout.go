@@ -48,7 +48,7 @@ func (s *Sender) Send(ctx context.Context, letter bridge.Letter) error {
 		return err
 	}
 	if err := s.pool.send(ctx, mail); err != nil {
-		cleared := withoutTokens(err, letter.Tokens)
+		cleared := withoutSecrets(err, letter)
 		s.noteRefusal(errors.Is(err, errRefusesUs), cleared)
 		return cleared
 	}

@@ -34,8 +34,12 @@ func (s *Sender) Render(l bridge.Letter) (Mail, error) {
 	}
 	var h header
 	s.addressing(&h, l, v)
-	threading(&h, l)
-	s.automatic(&h, l)
+	h.add("Message-ID", messageIDs([]string{l.MessageID}))
+	automatic(&h)
+	if !v.Account {
+		threading(&h, l)
+		s.unsubscribing(&h, l)
+	}
 	h.add("MIME-Version", "1.0")
 	h.add("Content-Type", `multipart/alternative; boundary="`+boundary+`"`)
 
@@ -52,21 +56,32 @@ func (s *Sender) Render(l bridge.Letter) (Mail, error) {
 // get to know it; the person stands in the name.
 func (s *Sender) addressing(h *header, l bridge.Letter, v view) {
 	h.add("From", mailbox(s.fromName(l, v), s.settings.from.Address))
-	if l.Mail.Kind != bridge.LetterConfirm { // an answer to that question must not be said in the session
+	if v.Delimit { // an answer to anything else must not be said in the session
 		h.add("Reply-To", mailbox(replyName(l, v.Printer), "r-"+l.Tokens.Reply+"@"+s.settings.domain))
 	}
-	h.add("To", mailbox(displayName(l.To.Name), path(l.To.Email().ID)))
+	h.add("To", mailbox(toName(l), path(l.To.Email().ID)))
 	h.add("Subject", encodedSubject(subject(l, v)))
 	h.add("Date", time.Now().UTC().Format(time.RFC1123Z))
 }
 
-func (s *Sender) fromName(l bridge.Letter, v view) string {
-	if l.Mail.Kind != bridge.LetterInvitation && l.Mail.Kind != bridge.LetterMissed {
-		return s.settings.from.Name
+// toName is the reader's name in the session. Who signs in has none: a name that
+// others gave them would tell of the session.
+func toName(l bridge.Letter) string {
+	if l.Mail.Kind == bridge.LetterSignIn {
+		return ""
 	}
-	name := v.From.Name
-	if l.Mail.Kind == bridge.LetterMissed {
+	return displayName(l.To.Name)
+}
+
+func (s *Sender) fromName(l bridge.Letter, v view) string {
+	name := ""
+	switch {
+	case l.Mail.Kind == bridge.LetterInvitation:
+		name = v.From.Name
+	case l.Mail.Kind == bridge.LetterMissed && !v.OffRecord:
 		name = authors(v)
+	default:
+		return s.settings.from.Name
 	}
 	return displayName(v.Printer.T("mail.from", "Name", name, "Product", s.settings.from.Name))
 }
@@ -101,10 +116,14 @@ func withOthers(p locales.Printer, name string, more int) string {
 }
 
 func subject(l bridge.Letter, v view) string {
-	switch {
-	case l.Mail.Kind == bridge.LetterConfirm:
+	switch kind := l.Mail.Kind; {
+	case kind == bridge.LetterConfirm:
 		return v.Printer.T("mail.confirm_subject", "Subject", v.Subject)
-	case l.Mail.Kind == bridge.LetterInvitation, len(l.References) == 0:
+	case kind == bridge.LetterCode:
+		return v.Printer.T("mail.code_subject", "Code", v.Code)
+	case kind == bridge.LetterBound:
+		return v.Printer.T("mail.bound_subject", "Subject", v.Subject)
+	case kind == bridge.LetterInvitation, kind == bridge.LetterSignIn, len(l.References) == 0:
 		return v.Subject
 	}
 	return "Re: " + v.Subject
@@ -112,7 +131,6 @@ func subject(l bridge.Letter, v view) string {
 
 // threading puts the mail under what its reader has already got (RFC 5322 §3.6.4).
 func threading(h *header, l bridge.Letter) {
-	h.add("Message-ID", messageIDs([]string{l.MessageID}))
 	references := messageIDs(l.References)
 	if references == "" {
 		return
@@ -121,11 +139,14 @@ func threading(h *header, l bridge.Letter) {
 	h.add("References", references)
 }
 
-// automatic says that a program sent the mail (RFC 3834 §5), so that no other program answers it, and how to get no more:
-// one click without a question (RFC 8058), or a mail.
-func (s *Sender) automatic(h *header, l bridge.Letter) {
+// automatic says that a program sent the mail (RFC 3834 §5), so that no other program answers it.
+func automatic(h *header) {
 	h.add("Auto-Submitted", "auto-generated")
 	h.add("X-Auto-Response-Suppress", "All")
+}
+
+// unsubscribing says how to get no more mails of the session: one click without a question (RFC 8058), or a mail.
+func (s *Sender) unsubscribing(h *header, l bridge.Letter) {
 	token := l.Tokens.Unsubscribe
 	h.add("List-Unsubscribe", "<"+s.settings.page+"/u/"+token+">, <mailto:u-"+token+"@"+s.settings.domain+">")
 	h.add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")

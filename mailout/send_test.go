@@ -301,7 +301,7 @@ func TestTokensReachNoLog(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	err = s.Send(t.Context(), letter(bridge.LetterInvitation, bob))
-	require.Contains(t, err.Error(), "[token]")
+	require.Contains(t, err.Error(), "[secret]")
 	p.answers(func(step) error { return nil })
 	require.NoError(t, s.Send(t.Context(), letter(bridge.LetterInvitation, bob)))
 	for _, token := range []string{"jjtoken", "rrtoken", "uutoken", "bbtoken", "iitoken"} {

@@ -21,17 +21,37 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestLettersReadAsBefore(t *testing.T) {
 	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
 	for _, lang := range locales.Default().Languages() {
-		for kind, to := range map[bridge.LetterKind]bridge.Member{
-			bridge.LetterInvitation: bob, bridge.LetterMissed: bob, bridge.LetterStarted: alice, bridge.LetterConfirm: bob,
-		} {
-			to.Lang = lang
-			l := letter(kind, to)
-			text, html, err := s.view(l).render(kind)
+		for name, l := range goldenLetters() {
+			l.To.Lang = lang
+			text, html, err := s.view(l).render(l.Mail.Kind)
 			require.NoError(t, err)
-			requireGolden(t, string(kind)+"."+lang+".txt", text)
-			requireGolden(t, string(kind)+"."+lang+".html", html)
+			requireGolden(t, name+"."+lang+".txt", text)
+			requireGolden(t, name+"."+lang+".html", html)
 		}
 	}
+}
+
+// goldenLetters are the letters whose words are in testdata.
+func goldenLetters() map[string]bridge.Letter {
+	letters := map[string]bridge.Letter{
+		"private-invitation": offRecord(bridge.LetterInvitation, bob),
+		"private-missed":     offRecord(bridge.LetterMissed, bob),
+		"private-started":    offRecord(bridge.LetterStarted, alice),
+		"private-code":       offRecord(bridge.LetterCode, bob),
+		"blind-invitation":   blindCopy(bridge.LetterInvitation, bob),
+		"blind-started":      blindCopy(bridge.LetterStarted, alice),
+		"terms-invitation":   letter(bridge.LetterInvitation, bob),
+	}
+	for _, kind := range allKinds {
+		to := bob
+		if kind == bridge.LetterStarted {
+			to = alice
+		}
+		letters[string(kind)] = letter(kind, to)
+	}
+	letters["private-invitation"].Room.Session.Options.MatrixKeeps = true
+	letters["terms-invitation"].Room.Session.Options = bridge.Options{KeepFor: 30 * day, ExpiresAt: at.AddDate(70, 0, 0)}
+	return letters
 }
 
 func requireGolden(t *testing.T, name, got string) {
@@ -48,7 +68,7 @@ func requireGolden(t *testing.T, name, got string) {
 // No mail tells us that it was read: nothing is loaded but the one picture of the session, and each link leads to where it says.
 func TestLettersDoNotTrack(t *testing.T) {
 	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
-	for _, kind := range []bridge.LetterKind{bridge.LetterInvitation, bridge.LetterMissed, bridge.LetterStarted, bridge.LetterConfirm} {
+	for _, kind := range allKinds {
 		for _, to := range []bridge.Member{bob, carol} {
 			l := letter(kind, to)
 			l.Records = append(l.Records, said(carol, 9, "", `<b>look</b> <img src="mxc://example.org/cat" alt="a cat">`))
@@ -61,7 +81,7 @@ func TestLettersDoNotTrack(t *testing.T) {
 			for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(html, -1) {
 				u, err := url.Parse(m[1])
 				require.NoError(t, err)
-				require.Contains(t, []string{"/j/jjtoken", "/u/uutoken", "/c/cctoken", "/draft"}, u.Path)
+				require.Contains(t, []string{"/j/jjtoken", "/u/uutoken", "/c/cctoken", "/b/wwtoken", "/p/sstoken", "/draft"}, u.Path)
 			}
 		}
 	}
@@ -71,14 +91,15 @@ func TestLettersDoNotTrack(t *testing.T) {
 // its like give 2 points and more).
 func TestShortMailsAreNoPictureMails(t *testing.T) {
 	s := newSender(t, testConfig("smtp://127.0.0.1:25"))
-	for _, kind := range []bridge.LetterKind{bridge.LetterInvitation, bridge.LetterMissed, bridge.LetterStarted, bridge.LetterConfirm} {
-		l := letter(kind, bob)
+	for name, l := range goldenLetters() {
 		token := strings.Repeat("t", bridge.TokenLength)
-		l.Tokens = bridge.Tokens{Join: token, Reply: token, Unsubscribe: token, Icon: token, Confirm: token}
-		l.Records = []bridge.Record{said(alice, 0, "Hi", "")}
-		_, html, err := s.view(l).render(kind)
+		l.Tokens = bridge.Tokens{Join: token, Reply: token, Unsubscribe: token, Icon: token, Confirm: token, Browsers: token, SignIn: token}
+		if len(l.Records) > 0 {
+			l.Records = []bridge.Record{said(alice, 0, "Hi", "")}
+		}
+		_, html, err := s.view(l).render(l.Mail.Kind)
 		require.NoError(t, err)
-		require.True(t, len(html) > 3200 || !strings.Contains(html, "<img"), "%s has %d bytes", kind, len(html))
+		require.True(t, len(html) > 3200 || !strings.Contains(html, "<img"), "%s has %d bytes", name, len(html))
 	}
 }
 
