@@ -36,7 +36,7 @@ func newCore(t *testing.T, change ...func(*bridge.Config)) *core {
 	t.Helper()
 	db := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "mailroom.db"))
 	config := bridge.Config{
-		Key: []byte(strings.Repeat("k", 32)), Allow: bridge.AllowList{"*@example.org"}, Node: "this", MailHost: "in.example.org",
+		Key: []byte(strings.Repeat("k", 32)), Allow: bridge.AllowList{"*@example.org", "*@client.test"}, Node: "this", MailHost: "in.example.org",
 		Networks: []bridge.Network{bridge.Web, bridge.Mail},
 	}
 	for _, f := range change {
