@@ -26,11 +26,11 @@ func newBrowser(p locales.Printer, label string, at time.Time) browser {
 	if label == "" {
 		label = p.T("page.browser_unknown")
 	}
-	return browser{Label: label, Stamp: at.UTC().Format(time.RFC3339), Since: moment(p, at)}
+	return browser{Label: label, Stamp: at.UTC().Format(time.RFC3339), Since: since(p, at)}
 }
 
-// moment is a time for readers without script, in UTC: the server does not know where they are.
-func moment(p locales.Printer, at time.Time) string {
+// since is a time for readers without script, in UTC: the server does not know where they are.
+func since(p locales.Printer, at time.Time) string {
 	return at.UTC().Format(p.T("page.day_layout")+" 15:04") + " UTC"
 }
 

@@ -15,7 +15,6 @@ type codePage struct {
 	Address string
 	Fault   string // what was wrong with the code that was entered
 	Spent   bool   // no code is taken any more: a new one is needed
-	Length  int
 }
 
 // codeIn is the code in a form, as it may have been copied: with blanks, or in two halves.
@@ -31,10 +30,9 @@ func codeIn(form url.Values) string {
 // refuseBrowser answers a browser that was not bound.
 func (s *Server) refuseBrowser(w http.ResponseWriter, r *http.Request, h bridge.Holder, code string, err error) {
 	p := s.printer(r)
-	v := codePage{page: s.page(p, p.T("page.code_title")), Address: maskedAddress(h.Address), Length: bridge.CodeLength}
-	g, seen := s.guest(r, h)
-	if seen == nil {
-		v.Address = masked(g.me) // the mail goes there, whatever address was invited
+	v := codePage{page: s.page(p, p.T("page.code_title")), Address: maskedAddress(h.Address)}
+	if i, err := s.invitee(r, h); err == nil {
+		v.Address = masked(i.me) // the mail goes there, whatever address was invited
 	}
 	status := http.StatusOK
 	switch is := bridge.CodeOf(err); {

@@ -10,21 +10,21 @@ import (
 // maxReport is the maxlength of the report; see maxUnits.
 const maxReport = bridge.MaxReport / 3
 
-// decline gives the invitation back, and may tell the people who run this service why. The report comes first: who has
+// declineInvitation gives the invitation back, and may tell the people who run this service why. The report comes first: who has
 // given the invitation back is a stranger.
-func (s *Server) decline(w http.ResponseWriter, r *http.Request, h bridge.Holder, report bool) {
-	g, err := s.guest(r, h)
+func (s *Server) declineInvitation(w http.ResponseWriter, r *http.Request, h bridge.Holder, report bool) {
+	i, err := s.invitee(r, h)
 	if err != nil {
 		s.failToken(w, r, err)
 		return
 	}
-	if !g.mayDecline() {
+	if !i.mayDecline() {
 		s.showInvitation(w, r)
 		return
 	}
-	by, goodbye := bridge.Identity{Via: bridge.Web, Grant: h.Grant}, "/declined"
+	by, goodbye := bridge.Identity{Via: bridge.Web, Grant: h.Grant}, "/no-thanks"
 	if report {
-		goodbye = "/reported"
+		goodbye = "/no-thanks-reported"
 		err = s.service.Report(r.Context(), h.Session, by, strings.TrimSpace(r.PostForm.Get("report")))
 	}
 	if err == nil {
@@ -37,13 +37,13 @@ func (s *Server) decline(w http.ResponseWriter, r *http.Request, h bridge.Holder
 	http.Redirect(w, r, goodbye, http.StatusSeeOther)
 }
 
-// declined and reported name no session, so they need no permission.
-func (s *Server) declined(w http.ResponseWriter, r *http.Request) {
+// invitationDeclined and invitationReported name no session, so they need no permission.
+func (s *Server) invitationDeclined(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
-	s.note(w, r, http.StatusOK, p.T("page.declined_title"), p.T("page.declined"), "")
+	s.note(w, r, http.StatusOK, p.T("page.no_thanks_title"), p.T("page.no_thanks_done"), "")
 }
 
-func (s *Server) reported(w http.ResponseWriter, r *http.Request) {
+func (s *Server) invitationReported(w http.ResponseWriter, r *http.Request) {
 	p := s.printer(r)
-	s.note(w, r, http.StatusOK, p.T("page.declined_title"), p.T("page.reported"), "")
+	s.note(w, r, http.StatusOK, p.T("page.no_thanks_title"), p.T("page.abuse_done"), "")
 }

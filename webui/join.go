@@ -26,25 +26,25 @@ func (s *Server) showInvitation(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	g, err := s.guest(r, h)
+	i, err := s.invitee(r, h)
 	if err != nil {
 		s.failToken(w, r, err)
 		return
 	}
-	if g.isHere() && (g.me.State == bridge.Joined || g.lapsed) {
+	if i.isHere() && (i.me.State == bridge.Joined || i.lapsed) {
 		http.Redirect(w, r, sessionPath(h.Session), http.StatusSeeOther)
 		return
 	}
-	if g.condition == bridge.IsOver {
+	if i.condition == bridge.IsOver {
 		p := s.printer(r)
-		s.note(w, r, http.StatusOK, p.T("page.over_title"), p.T("page.over"), "")
+		s.note(w, r, http.StatusOK, p.T("page.join_over_title"), p.T("page.join_over"), "")
 		return
 	}
-	s.render(w, r, http.StatusOK, "join.html", s.invitation(r, g))
+	s.render(w, r, http.StatusOK, "join.html", s.invitation(r, i))
 }
 
-// guest is whom a link invites, and what the link can do.
-type guest struct {
+// invitee is whom a link invites, and what the link can do.
+type invitee struct {
 	room      *bridge.Room // as the guest may see it
 	me        bridge.Member
 	other     bridge.Member // whom this browser speaks for in the session so far; zero: nobody
@@ -52,24 +52,24 @@ type guest struct {
 	lapsed    bool
 }
 
-func (s *Server) guest(r *http.Request, h bridge.Holder) (g guest, err error) {
-	g.room, g.me, err = s.service.View(r.Context(), h.Session, bridge.Identity{Via: bridge.Web, Grant: h.Grant})
+func (s *Server) invitee(r *http.Request, h bridge.Holder) (i invitee, err error) {
+	i.room, i.me, err = s.service.View(r.Context(), h.Session, bridge.Identity{Via: bridge.Web, Grant: h.Grant})
 	if err != nil {
-		return g, err
+		return i, err
 	}
-	g.other = s.speaksFor(r, h.Session)
+	i.other = s.speaksFor(r, h.Session)
 	now := time.Now()
-	g.condition, g.lapsed = g.room.Session.Condition(now), g.me.Lapsed(now)
-	return g, nil
+	i.condition, i.lapsed = i.room.Session.Condition(now), i.me.Lapsed(now)
+	return i, nil
 }
 
 // isHere says that this browser speaks for the guest already.
-func (g guest) isHere() bool { return g.other.ID == g.me.ID }
+func (i invitee) isHere() bool { return i.other.ID == i.me.ID }
 
 // mayDecline says if the link gives the invitation back: before there was an answer it does, as it lets the first browser
 // in. After that a link that went astray must not; the browser that answered may.
-func (g guest) mayDecline() bool {
-	return g.me.Role != bridge.Initiator && (g.me.State == bridge.Invited || g.isHere())
+func (i invitee) mayDecline() bool {
+	return i.me.Role != bridge.Initiator && (i.me.State == bridge.Invited || i.isHere())
 }
 
 // speaksFor says which member this browser is in a session by its cookie; zero: nobody.
@@ -85,61 +85,61 @@ func (s *Server) speaksFor(r *http.Request, session uuid.UUID) bridge.Member {
 	return member
 }
 
-func (s *Server) invitation(r *http.Request, g guest) invitation {
+func (s *Server) invitation(r *http.Request, i invitee) invitation {
 	p := s.printer(r)
 	v := invitation{
-		page: s.page(p, p.T("page.join_title")), Heading: subject(p, g.room), Button: p.T("page.join_button"),
-		Lead: p.T("page.join_invited", "Name", g.room.DisplayName(g.room.InviterOf(g.me))), For: p.T("page.join_for", "Address", masked(g.me)),
-		Notes: notes(p, g), Points: points(p, g), Declines: g.mayDecline(), MaxReport: maxReport,
+		page: s.page(p, p.T("page.join_title")), Heading: subject(p, i.room), Button: p.T("page.join_button"),
+		Lead: p.T("page.join_invited", "Name", i.room.DisplayName(i.room.InviterOf(i.me))), For: p.T("page.join_for", "Address", masked(i.me)),
+		Notes: notes(p, i), Points: points(p, i), Declines: i.mayDecline(), MaxReport: maxReport,
 	}
-	if g.me.Role == bridge.Initiator {
+	if i.me.Role == bridge.Initiator {
 		v.Lead = p.T("page.why_started")
 	}
-	if g.room.Session.Options.OffRecord {
+	if i.room.Session.Options.OffRecord {
 		// Whoever has the link can open this page: mail scanners, too, which keep what they read.
 		v.Heading = p.T("page.join_off_record_title")
 	}
-	if g.condition != bridge.IsOpen || g.lapsed {
+	if i.condition != bridge.IsOpen || i.lapsed {
 		v.Button = p.T("page.join_read")
 	}
 	return v
 }
 
 // notes are what the guest must know before pressing the button.
-func notes(p locales.Printer, g guest) (notes []string) {
-	options := g.room.Session.Options
+func notes(p locales.Printer, i invitee) (notes []string) {
+	options := i.room.Session.Options
 	if options.OffRecord {
 		notes = append(notes, p.T("page.join_off_record"))
 	}
 	if options.MatrixKeeps {
 		notes = append(notes, p.T("page.join_matrix_keeps"))
 	}
-	if g.me.Blind {
-		notes = append(notes, p.T("page.join_blind"))
+	if i.me.Blind {
+		notes = append(notes, p.T("page.join_blind", "Name", i.room.DisplayName(i.room.Initiator())))
 	}
 	switch {
-	case g.condition == bridge.IsClosed:
+	case i.condition == bridge.IsClosed:
 		notes = append(notes, p.T("page.closed"))
-	case g.condition == bridge.IsExpired:
+	case i.condition == bridge.IsExpired:
 		notes = append(notes, p.T("page.join_expired"))
-	case g.lapsed:
-		notes = append(notes, p.T("page.join_lapsed", "Name", g.room.DisplayName(g.room.InviterOf(g.me))))
+	case i.lapsed:
+		notes = append(notes, p.T("page.join_lapsed", "Name", i.room.DisplayName(i.room.InviterOf(i.me))))
 	}
-	if g.other.ID != uuid.Nil && !g.isHere() {
-		notes = append(notes, p.T("page.join_other", "Name", g.room.DisplayName(g.other)))
+	if i.other.ID != uuid.Nil && !i.isHere() {
+		notes = append(notes, p.T("page.join_other", "Name", i.room.DisplayName(i.other)))
 	}
 	return notes
 }
 
 // points are the small print, of what speaks for joining.
-func points(p locales.Printer, g guest) []string {
-	if g.room.Session.Options.OffRecord {
+func points(p locales.Printer, i invitee) []string {
+	if i.room.Session.Options.OffRecord {
 		return []string{
-			p.T("page.join_nothing_needed"), p.T("page.join_who_sees_off_record", "Count", present(g.room)), p.T("page.join_no_reply"),
+			p.T("page.join_nothing_needed"), p.T("page.join_who_sees_off_record", "Count", present(i.room)), p.T("page.join_no_reply"),
 		}
 	}
-	points := []string{p.T("page.join_nothing_needed"), p.T("page.join_who_sees", "Count", present(g.room))}
-	if g.condition == bridge.IsOpen && !g.lapsed {
+	points := []string{p.T("page.join_nothing_needed"), p.T("page.join_who_sees", "Count", present(i.room))}
+	if i.condition == bridge.IsOpen && !i.lapsed {
 		points = append(points, p.T("page.join_reply_too"))
 	}
 	return points
@@ -153,9 +153,9 @@ func (s *Server) answerInvitation(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.PostForm.Get("do") {
 	case "decline":
-		s.decline(w, r, h, false)
+		s.declineInvitation(w, r, h, false)
 	case "report":
-		s.decline(w, r, h, true)
+		s.declineInvitation(w, r, h, true)
 	default:
 		s.accept(w, r, h)
 	}

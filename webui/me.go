@@ -119,7 +119,7 @@ func reachState(p locales.Printer, from bridge.Reach) string {
 	case from.Me.State == bridge.Left:
 		return p.T("page.me_left")
 	case from.Me.Blind:
-		return p.T("page.join_blind")
+		return p.T("page.join_blind", "Name", from.Inviter.Display())
 	}
 	return ""
 }
@@ -127,7 +127,7 @@ func reachState(p locales.Printer, from bridge.Reach) string {
 func (s *Server) fillBlocks(r *http.Request, p locales.Printer, by bridge.Identity, v *meView) error {
 	blocks, err := s.service.Blocks(r.Context(), by)
 	for _, b := range blocks {
-		v.Blocks = append(v.Blocks, blocked{b.Address.String(), moment(p, b.At)})
+		v.Blocks = append(v.Blocks, blocked{b.Address.String(), since(p, b.At)})
 	}
 	return err
 }

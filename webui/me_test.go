@@ -9,30 +9,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mailroom/bridge"
-	"mailroom/locales"
 )
 
-func newLabelPrinter(t *testing.T) locales.Printer { t.Helper(); return locales.Default().For("en") }
-
 func TestAskingToSignInIsAnsweredAlikeForEveryAddress(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
 	ask := func(address string) whole {
 		return see(t, newVisitor(t, c.handler).post("/me", url.Values{"address": {address}}))
 	}
-	known, unknown := ask(bob.ID), ask("nobody@nowhere.test")
+	known, unknown := ask(bobMail.ID), ask("nobody@nowhere.test")
 	c.service.Wait()
 	require.Equal(t, http.StatusOK, known.Status)
 	require.Empty(t, cmp.Diff(known, unknown))
-	require.Empty(t, cmp.Diff(known, ask(bob.ID)), "also if a link is on its way already")
-	require.NotEmpty(t, c.letter(id, bob, bridge.LetterSignIn).Tokens.SignIn)
+	require.Empty(t, cmp.Diff(known, ask(bobMail.ID)), "also if a link is on its way already")
+	require.NotEmpty(t, c.letter(id, bobMail, bridge.LetterSignIn).Tokens.SignIn)
 	for _, wrong := range []string{"", "bob", "@bob:client.test", "bob@client.test\r\nBcc: eve@evil.test"} {
 		require.Equal(t, http.StatusUnprocessableEntity, ask(wrong).Status, wrong)
 	}
 }
 
 func TestAskingToSignInIsSlowedDown(t *testing.T) {
-	c := newCore(t)
+	c := newHouse(t)
 	v := newVisitor(t, c.handler)
 	for range MaxAsks {
 		require.Equal(t, http.StatusOK, v.post("/me", url.Values{"address": {"a@b.test"}}).StatusCode)
@@ -44,9 +41,9 @@ func TestAskingToSignInIsSlowedDown(t *testing.T) {
 }
 
 func TestSigningInNeedsTheButtonAndServesOnce(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	path := "/p/" + c.asks(id, bob)
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	path := "/p/" + c.asks(id, bobMail)
 	v := newVisitor(t, c.handler)
 	require.Contains(t, body(t, v.get(path)), "b**@c**.test")
 	require.Contains(t, body(t, v.get("/me")), "Your email address", "reading it signs nobody in")
@@ -64,12 +61,12 @@ func TestSigningInNeedsTheButtonAndServesOnce(t *testing.T) {
 }
 
 func TestAPersonSeesWhoReachesThemAndEndsIt(t *testing.T) {
-	c := newCore(t)
-	over := c.start("Gone", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bob})
-	require.NoError(t, c.service.Close(t.Context(), over, bridge.Identity{Via: bridge.Web, Address: alice}))
-	first := c.start("Plan <b>", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: carol, Name: "Carol"})
-	second := c.start("Party", bridge.Options{HideAddresses: true}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: carol, Blind: true})
-	v := c.signsIn(second, bob)
+	c := newHouse(t)
+	over := c.start("Gone", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bobMail})
+	require.NoError(t, c.service.Close(t.Context(), over, bridge.Identity{Via: bridge.Web, Address: aliceMail}))
+	first := c.start("Plan <b>", bridge.Options{}, bridge.Invitee{Address: bobMail}, bridge.Invitee{Address: carolMail, Name: "Carol"})
+	second := c.start("Party", bridge.Options{HideAddresses: true}, bridge.Invitee{Address: bobMail}, bridge.Invitee{Address: carolMail, Blind: true})
+	v := c.signsIn(second, bobMail)
 	page := body(t, v.get("/me"))
 	for _, part := range []string{"Plan &lt;b&gt;", "Party", "Alice invited you", "<bdi>Alice</bdi>, <bdi>Carol</bdi>", "Block Alice"} {
 		require.Contains(t, page, part)
@@ -80,16 +77,16 @@ func TestAPersonSeesWhoReachesThemAndEndsIt(t *testing.T) {
 	page = body(t, v.get("/me?done=ended"))
 	require.Contains(t, page, "Nothing more of that session reaches you")
 	require.NotContains(t, page, "Plan")
-	require.Equal(t, bridge.Declined, c.member(first, bob).State)
-	require.Equal(t, bridge.Invited, c.member(first, carol).State)
+	require.Equal(t, bridge.Declined, c.member(first, bobMail).State)
+	require.Equal(t, bridge.Invited, c.member(first, carolMail).State)
 	require.Equal(t, "/me", v.post("/me/end", url.Values{"session": {first.String()}}).Header.Get("Location"), "it is gone already")
 }
 
 func TestWhoStartedASessionClosesItFromThePage(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	v := c.joins(id, alice)
-	for name, value := range c.signsIn(id, alice).cookies {
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	v := c.joins(id, aliceMail)
+	for name, value := range c.signsIn(id, aliceMail).cookies {
 		v.cookies[name] = value
 	}
 	page := body(t, v.get("/me"))
@@ -97,7 +94,7 @@ func TestWhoStartedASessionClosesItFromThePage(t *testing.T) {
 	require.Contains(t, page, `href="`+sessionPath(id), "this browser can open it")
 	require.NotContains(t, page, "/me/end")
 	require.NotContains(t, page, "/me/block")
-	bobs := c.signsIn(id, bob)
+	bobs := c.signsIn(id, bobMail)
 	require.Equal(t, http.StatusForbidden, bobs.post("/me/close", url.Values{"session": {id.String()}}).StatusCode)
 	require.Equal(t, http.StatusForbidden, v.post("/me/end", url.Values{"session": {id.String()}}).StatusCode)
 	require.Equal(t, "/me?done=closed", v.post("/me/close", url.Values{"session": {id.String()}}).Header.Get("Location"))
@@ -108,34 +105,34 @@ func TestWhoStartedASessionClosesItFromThePage(t *testing.T) {
 }
 
 func TestBlockingEndsWhatSomebodyStartedAndCanBeUndone(t *testing.T) {
-	c := newCore(t)
-	first := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	c.start("Party", bridge.Options{}, bridge.Invitee{Address: bob})
-	v := c.signsIn(c.start("Third", bridge.Options{}, bridge.Invitee{Address: bob}), bob)
+	c := newHouse(t)
+	first := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	c.start("Party", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	v := c.signsIn(c.start("Third", bridge.Options{}, bridge.Invitee{Address: bobMail}), bobMail)
 	require.Equal(t, "/me?done=blocked", v.post("/me/block", url.Values{"session": {first.String()}}).Header.Get("Location"))
 	page := body(t, v.get("/me"))
 	require.Contains(t, page, "Nobody can reach you here")
 	require.Contains(t, page, `value="alice@example.org"`)
-	c.start("Fourth", bridge.Options{}, bridge.Invitee{Address: bob})
+	c.start("Fourth", bridge.Options{}, bridge.Invitee{Address: bobMail})
 	require.NotContains(t, body(t, v.get("/me")), "Fourth")
-	require.Equal(t, "/me?done=unblocked", v.post("/me/unblock", url.Values{"address": {alice.ID}}).Header.Get("Location"))
-	c.start("Fifth", bridge.Options{}, bridge.Invitee{Address: bob})
+	require.Equal(t, "/me?done=unblocked", v.post("/me/unblock", url.Values{"address": {aliceMail.ID}}).Header.Get("Location"))
+	c.start("Fifth", bridge.Options{}, bridge.Invitee{Address: bobMail})
 	page = body(t, v.get("/me"))
 	require.Contains(t, page, "Fifth")
 	require.NotContains(t, page, "Blocked")
 }
 
 func TestAPersonChoosesWhoSeesThem(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	v := c.signsIn(id, bob)
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	v := c.signsIn(id, bobMail)
 	require.Contains(t, body(t, v.get("/me")), `value="nobody" checked`)
 	form := url.Values{"setting": {"chosen"}, "chosen": {" Alice@example.org \r\n\r\n@dan:example.org\r\nxmpp:eve@example.org\r\nalice@example.org"}}
 	require.Equal(t, "/me?done=saved", v.post("/me/presence", form).Header.Get("Location"))
 	page := body(t, v.get("/me"))
 	require.Contains(t, page, `value="chosen" checked`)
 	require.Contains(t, page, "alice@example.org\n@dan:example.org\nxmpp:eve@example.org</textarea>")
-	setting, chosen, err := c.service.Presence(t.Context(), bridge.Identity{Via: bridge.Web, Address: bob})
+	setting, chosen, err := c.service.Presence(t.Context(), bridge.Identity{Via: bridge.Web, Address: bobMail})
 	require.NoError(t, err)
 	require.Equal(t, bridge.SeenByChosen, setting)
 	require.Len(t, chosen, 3)
@@ -147,30 +144,30 @@ func TestAPersonChoosesWhoSeesThem(t *testing.T) {
 	require.Contains(t, page, "nobody &lt;/textarea&gt;</textarea>", "what was written is not lost")
 	require.Contains(t, page, `value="everyone" checked`)
 	require.Equal(t, http.StatusUnprocessableEntity, v.post("/me/presence", url.Values{"setting": {"all"}}).StatusCode)
-	setting, _, err = c.service.Presence(t.Context(), bridge.Identity{Via: bridge.Web, Address: bob})
+	setting, _, err = c.service.Presence(t.Context(), bridge.Identity{Via: bridge.Web, Address: bobMail})
 	require.NoError(t, err)
 	require.Equal(t, bridge.SeenByChosen, setting)
 }
 
 func TestSigningOutAsAPerson(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	v := c.signsIn(id, bob)
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	v := c.signsIn(id, bobMail)
 	stolen := v.cookies["__Host-"+personCookie]
 	require.Equal(t, "/me?done=signed-out", v.post("/me/signout", nil).Header.Get("Location"))
 	thief := newVisitor(t, c.handler)
 	thief.cookies["__Host-"+personCookie] = stolen
 	require.Contains(t, body(t, thief.get("/me")), "Your email address")
 	require.Equal(t, "/me", thief.post("/me/end", url.Values{"session": {id.String()}}).Header.Get("Location"))
-	require.Equal(t, bridge.Invited, c.member(id, bob).State)
+	require.Equal(t, bridge.Invited, c.member(id, bobMail).State)
 }
 
 func TestSigningOutEverywhereEndsTheBrowsersInSessionsToo(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: carol})
-	inside, bystander := c.joins(id, bob), c.joins(id, carol)
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail}, bridge.Invitee{Address: carolMail})
+	inside, bystander := c.joins(id, bobMail), c.joins(id, carolMail)
 	events := c.stream(id, inside)
-	v, second := c.signsIn(id, bob), c.signsIn(id, bob)
+	v, second := c.signsIn(id, bobMail), c.signsIn(id, bobMail)
 	require.Contains(t, body(t, v.get("/me")), "This browser")
 	require.Equal(t, "/me?done=signed-out-everywhere", v.post("/me/signout-everywhere", nil).Header.Get("Location"))
 	events.gone()
@@ -180,20 +177,20 @@ func TestSigningOutEverywhereEndsTheBrowsersInSessionsToo(t *testing.T) {
 }
 
 func TestOtherSitesDoNothingInAPersonsName(t *testing.T) {
-	c := newCore(t)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bob})
-	v := c.joins(id, bob)
-	for name, value := range c.signsIn(id, bob).cookies {
+	c := newHouse(t)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail})
+	v := c.joins(id, bobMail)
+	for name, value := range c.signsIn(id, bobMail).cookies {
 		v.cookies[name] = value
 	}
 	v.header = http.Header{"Sec-Fetch-Site": {"cross-site"}}
 	for _, path := range []string{
 		"/me", "/me/end", "/me/close", "/me/block", "/me/unblock", "/me/presence", "/me/signout", "/me/signout-everywhere",
-		sessionPath(id) + "/signout", c.link(id, bob), "/b/" + c.letter(id, bob, bridge.LetterBound).Tokens.Browsers,
+		sessionPath(id) + "/signout", c.link(id, bobMail), "/b/" + c.letter(id, bobMail, bridge.LetterBound).Tokens.Browsers,
 	} {
-		form := url.Values{"session": {id.String()}, "do": {"decline"}, "address": {bob.ID}, "setting": {"everyone"}}
+		form := url.Values{"session": {id.String()}, "do": {"decline"}, "address": {bobMail.ID}, "setting": {"everyone"}}
 		require.Equal(t, http.StatusForbidden, v.post(path, form).StatusCode, path)
 	}
-	require.Equal(t, bridge.Joined, c.member(id, bob).State)
+	require.Equal(t, bridge.Joined, c.member(id, bobMail).State)
 	require.Contains(t, body(t, v.get("/me")), "signed in as")
 }

@@ -14,8 +14,8 @@ func (s *Server) routes() (http.Handler, error) {
 
 	mux.HandleFunc("GET /j/{token}", s.showInvitation)
 	mux.HandleFunc("POST /j/{token}", s.answerInvitation)
-	mux.HandleFunc("GET /declined", s.declined)
-	mux.HandleFunc("GET /reported", s.reported)
+	mux.HandleFunc("GET /no-thanks", s.invitationDeclined)
+	mux.HandleFunc("GET /no-thanks-reported", s.invitationReported)
 	mux.HandleFunc("GET /b/{token}", s.showBrowsers)
 	mux.HandleFunc("POST /b/{token}", s.endBrowsers)
 	mux.HandleFunc("GET /c/{token}", s.showHeld)

@@ -18,13 +18,13 @@ import (
 )
 
 var (
-	alice = bridge.EmailAddress("alice@example.org")
-	bob   = bridge.EmailAddress("bob@client.test")
-	carol = bridge.EmailAddress("carol@shop.test")
+	aliceMail = bridge.EmailAddress("alice@example.org")
+	bobMail   = bridge.EmailAddress("bob@client.test")
+	carolMail = bridge.EmailAddress("carol@shop.test")
 )
 
-// core is a gateway over the real core, on a database of its own.
-type core struct {
+// house is a gateway over the real core, on a database of its own.
+type house struct {
 	t       *testing.T
 	service *bridge.Service
 	mails   func(session, member uuid.UUID) []bridge.Mailing
@@ -32,7 +32,7 @@ type core struct {
 	plain   http.Handler // the same on plain HTTP, for streams
 }
 
-func newCore(t *testing.T, change ...func(*bridge.Config)) *core {
+func newHouse(t *testing.T, change ...func(*bridge.Config)) *house {
 	t.Helper()
 	db := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "mailroom.db"))
 	config := bridge.Config{
@@ -44,7 +44,7 @@ func newCore(t *testing.T, change ...func(*bridge.Config)) *core {
 	}
 	service, err := bridge.NewService(config, db, bridge.NewHub(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	c := &core{t: t, service: service}
+	c := &house{t: t, service: service}
 	c.mails = func(session, member uuid.UUID) []bridge.Mailing {
 		mails, err := db.ListMails(context.Background(), session, member)
 		require.NoError(t, err)
@@ -55,24 +55,24 @@ func newCore(t *testing.T, change ...func(*bridge.Config)) *core {
 	return c
 }
 
-func (c *core) gateway(publicURL string) http.Handler {
+func (c *house) gateway(publicURL string) http.Handler {
 	server, err := New(Config{PublicURL: publicURL}, c.service, slog.New(slog.DiscardHandler))
 	require.NoError(c.t, err)
 	return server.Handler()
 }
 
 // start has Alice start a session.
-func (c *core) start(subject string, o bridge.Options, invitees ...bridge.Invitee) uuid.UUID {
+func (c *house) start(subject string, o bridge.Options, invitees ...bridge.Invitee) uuid.UUID {
 	c.t.Helper()
 	room, err := c.service.Start(c.t.Context(), bridge.StartRequest{
-		By: bridge.Identity{Via: bridge.Web, Address: alice, Name: "Alice"}, Subject: subject, Body: text("first words of " + subject), Invitees: invitees, Options: o,
+		By: bridge.Identity{Via: bridge.Web, Address: aliceMail, Name: "Alice"}, Subject: subject, Body: text("first words of " + subject), Invitees: invitees, Options: o,
 		Origin: bridge.Origin{Network: bridge.Web, ID: uuid.NewString()},
 	})
 	require.NoError(c.t, err)
 	return room.Session.ID
 }
 
-func (c *core) member(session uuid.UUID, a bridge.Address) bridge.Member {
+func (c *house) member(session uuid.UUID, a bridge.Address) bridge.Member {
 	c.t.Helper()
 	room, err := c.service.Room(c.t.Context(), session)
 	require.NoError(c.t, err)
@@ -82,7 +82,7 @@ func (c *core) member(session uuid.UUID, a bridge.Address) bridge.Member {
 }
 
 // link is the one in somebody's invitation.
-func (c *core) link(session uuid.UUID, a bridge.Address) string {
+func (c *house) link(session uuid.UUID, a bridge.Address) string {
 	c.t.Helper()
 	token, err := c.service.Token(c.t.Context(), session, c.member(session, a).ID, bridge.RightJoin)
 	require.NoError(c.t, err)
@@ -90,7 +90,7 @@ func (c *core) link(session uuid.UUID, a bridge.Address) string {
 }
 
 // letter is the newest mail of a kind to a member.
-func (c *core) letter(session uuid.UUID, a bridge.Address, kind bridge.LetterKind) bridge.Letter {
+func (c *house) letter(session uuid.UUID, a bridge.Address, kind bridge.LetterKind) bridge.Letter {
 	c.t.Helper()
 	mails := c.mails(session, c.member(session, a).ID)
 	for i := len(mails) - 1; i >= 0; i-- {
@@ -106,7 +106,7 @@ func (c *core) letter(session uuid.UUID, a bridge.Address, kind bridge.LetterKin
 }
 
 // log is everything that was written of a session.
-func (c *core) log(session uuid.UUID) []bridge.Record {
+func (c *house) log(session uuid.UUID) []bridge.Record {
 	c.t.Helper()
 	records, err := c.service.Log(c.t.Context(), session, 0, 100)
 	require.NoError(c.t, err)
@@ -114,7 +114,7 @@ func (c *core) log(session uuid.UUID) []bridge.Record {
 }
 
 // joins presses the button in a new browser.
-func (c *core) joins(session uuid.UUID, a bridge.Address) *visitor {
+func (c *house) joins(session uuid.UUID, a bridge.Address) *visitor {
 	c.t.Helper()
 	v := newVisitor(c.t, c.handler)
 	require.Equal(c.t, http.StatusSeeOther, v.post(c.link(session, a), nil).StatusCode)
@@ -122,7 +122,7 @@ func (c *core) joins(session uuid.UUID, a bridge.Address) *visitor {
 }
 
 // signsIn asks for the link and presses its button, in a new browser.
-func (c *core) signsIn(session uuid.UUID, a bridge.Address) *visitor {
+func (c *house) signsIn(session uuid.UUID, a bridge.Address) *visitor {
 	c.t.Helper()
 	v := newVisitor(c.t, c.handler)
 	require.Equal(c.t, http.StatusOK, v.post("/me", url.Values{"address": {a.ID}}).StatusCode)
@@ -134,7 +134,7 @@ func (c *core) signsIn(session uuid.UUID, a bridge.Address) *visitor {
 }
 
 // stream opens the stream of a session with a browser's cookies, as it is sent over plain HTTP.
-func (c *core) stream(session uuid.UUID, v *visitor) *listener {
+func (c *house) stream(session uuid.UUID, v *visitor) *listener {
 	c.t.Helper()
 	site := httptest.NewServer(c.plain)
 	c.t.Cleanup(site.CloseClientConnections)
