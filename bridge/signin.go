@@ -47,7 +47,15 @@ func (s *Service) AskSignIn(ctx context.Context, a Address) {
 // Errors: NotFound, also when it is too old or was used.
 func (s *Service) SigningIn(ctx context.Context, token string) (Address, error) {
 	h, err := s.signInHolder(ctx, token)
-	return h.Address, err
+	if err != nil {
+		return Address{}, err
+	}
+	room, err := s.Room(ctx, h.Session)
+	if err != nil {
+		return Address{}, err
+	}
+	m, _ := room.Member(h.Member)
+	return m.Email(), nil
 }
 
 func (s *Service) signInHolder(ctx context.Context, token string) (Holder, error) {

@@ -3,6 +3,7 @@ package webui
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +40,14 @@ func (s *Server) keyring(r *http.Request) keyring {
 	return strings.Split(cookie.Value, ".")
 }
 
-// cookieName has the prefix that binds the cookie to this very host, where browsers take it: on HTTPS.
-func (s *Server) cookieName() string {
+func (s *Server) cookieName() string { return s.onThisHost(cookieName) }
+
+// onThisHost gives a cookie's name the prefix that binds it to this very host, where browsers take it: on HTTPS.
+func (s *Server) onThisHost(name string) string {
 	if s.config.secure {
-		return "__Host-" + cookieName
+		return "__Host-" + name
 	}
-	return cookieName
+	return name
 }
 
 // with puts the secret for a session in front, in the place of an earlier one for that session.
@@ -63,9 +66,33 @@ func (k keyring) with(session uuid.UUID, secret string) keyring {
 	return ring
 }
 
+// without leaves out the key for a session.
+func (k keyring) without(session uuid.UUID) keyring {
+	tag := session.String()[:tagLength]
+	return slices.DeleteFunc(slices.Clone(k), func(key string) bool { return strings.HasPrefix(key, tag) })
+}
+
+// secrets are those that may be for a session.
+func (k keyring) secrets(session uuid.UUID) (secrets []string) {
+	for _, key := range k {
+		if secret, ok := strings.CutPrefix(key, session.String()[:tagLength]); ok && secretShape.MatchString(secret) {
+			secrets = append(secrets, secret)
+		}
+	}
+	return secrets
+}
+
 func (s *Server) setKeyring(w http.ResponseWriter, ring keyring) {
+	s.setCookie(w, cookieName, strings.Join(ring, "."), cookieAge)
+}
+
+// setCookie has the browser keep a secret; "" takes the cookie away.
+func (s *Server) setCookie(w http.ResponseWriter, name, value string, age time.Duration) {
+	if value == "" {
+		age = -time.Second
+	}
 	http.SetCookie(w, &http.Cookie{
-		Name: s.cookieName(), Value: strings.Join(ring, "."), Path: "/", MaxAge: int(cookieAge.Seconds()),
+		Name: s.onThisHost(name), Value: value, Path: "/", MaxAge: int(age.Seconds()),
 		// Lax, not Strict: the first click from webmail comes from another site.
 		Secure: s.config.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
@@ -73,12 +100,7 @@ func (s *Server) setKeyring(w http.ResponseWriter, ring keyring) {
 
 // identify says who the browser is in a session; NotFound if its cookie does not count there, or there is none.
 func (s *Server) identify(r *http.Request, session uuid.UUID) (bridge.Identity, error) {
-	tag := session.String()[:tagLength]
-	for _, key := range s.keyring(r) {
-		secret, ok := strings.CutPrefix(key, tag)
-		if !ok || !secretShape.MatchString(secret) {
-			continue
-		}
+	for _, secret := range s.keyring(r).secrets(session) {
 		by, err := s.service.Browser(r.Context(), secret, session)
 		if bridge.CodeOf(err) != bridge.NotFound {
 			return by, err

@@ -17,6 +17,8 @@ var errNone = &bridge.Error{Code: bridge.NotFound, Message: "There is no such se
 
 // fakeService is the core in memory: as much of it as the pages can see. Tokens are "<right>-<name>".
 type fakeService struct {
+	PersonService // none of it: tests of those pages have the real core, see house_test.go
+
 	mu       sync.Mutex
 	hub      *bridge.Hub
 	rooms    map[uuid.UUID]*bridge.Room

@@ -44,8 +44,14 @@ type follower struct {
 	after   int64
 }
 
-// next reads what is new, at most batchSize entries, and asks the gate for it each time.
+// next reads what is new, at most batchSize entries. It asks each time who the browser is, since it may have been signed
+// out, and the gate.
 func (f *follower) next() ([]entry, error) {
+	by, err := f.server.identify(f.request, f.visit.id)
+	if err != nil {
+		return nil, err
+	}
+	f.visit.by = by
 	records, err := f.server.service.Records(f.request.Context(), f.visit.id, f.visit.by, f.after, batchSize)
 	if err != nil {
 		return nil, err

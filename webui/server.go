@@ -35,7 +35,8 @@ type Server struct {
 	sentences *locales.Catalogue
 	static    *staticFiles
 	meters    *meters
-	guesses   *bucket
+	guesses   *bucket // wrong tokens
+	asks      *bucket // sign-in links that were asked for
 	streams   *streams
 	handler   http.Handler
 	listener  net.Listener
@@ -51,7 +52,7 @@ func New(config Config, service Service, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		config: checked, service: service, log: log, sentences: locales.Default(), static: embeddedStatic(),
-		guesses: newBucket(), streams: newStreams(), stopping: make(chan struct{}),
+		guesses: newBucket(MaxGuesses, guessWindow), asks: newBucket(MaxAsks, askWindow), streams: newStreams(), stopping: make(chan struct{}),
 	}
 	if s.meters, err = newMeters(config.Registerer); err != nil {
 		return nil, fmt.Errorf("register the metrics of the web gateway: %w", err)

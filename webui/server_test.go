@@ -133,7 +133,7 @@ func TestTooLongAHeaderIsRefused(t *testing.T) {
 }
 
 func TestGuessersAreCountedByNetworkAndForAMinute(t *testing.T) {
-	b, now := newBucket(), time.Now()
+	b, now := newBucket(MaxGuesses, guessWindow), time.Now()
 	b.now = func() time.Time { return now }
 	addr := netip.MustParseAddr
 	for range MaxGuesses {

@@ -36,4 +36,6 @@ type Service interface {
 	ConfirmHeld(ctx context.Context, token string) (bridge.Record, error)
 	RefuseHeld(ctx context.Context, token string) error
 	Unsubscribe(ctx context.Context, token string) error
+
+	PersonService
 }
