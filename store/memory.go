@@ -315,6 +315,9 @@ func (t *tx) remember(ctx context.Context, s *lockedSession, r bridge.Record) (b
 
 // find is GetOrigin off the record.
 func (t *tx) find(ctx context.Context, s *lockedSession, o bridge.Origin) (bridge.Record, bool, error) {
+	if s.State == bridge.Over {
+		return bridge.Record{}, false, nil // its keeper has dropped it, or is gone
+	}
 	keeper, err := t.keepers.of(ctx, s.Keeper)
 	if err != nil {
 		return bridge.Record{}, false, err
