@@ -20,10 +20,11 @@ const (
 	// ticketTime is how old a ticket may be: an exchange takes seconds, and the
 	// clocks of nodes may differ by as many.
 	ticketTime = 30 * time.Second
-	// maxSealed is the largest body: a page of records, and one more of any size.
+	// maxSealed is the largest body: JSON makes six bytes of one at the worst.
 	maxSealed = 32 << 20
-	// maxRecords is about how many bytes of records are in one body.
-	maxRecords = 4 << 20
+	// maxRecords is about how many bytes of records are in one body, unless a
+	// single one has more.
+	maxRecords = 1 << 20
 )
 
 // ticket says when an exchange began. Sealed, no two are the same.

@@ -18,6 +18,7 @@ import (
 	"mailroom/config"
 	"mailroom/store/storetest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -122,8 +123,8 @@ func startNode(t *testing.T, c config.Config) *testNode {
 	go func() { done <- n.Run(ctx) }()
 	n.stop = sync.OnceFunc(func() {
 		cancel()
-		require.NoError(t, <-done)
-		require.NotContains(t, n.log.String(), "level=ERROR")
+		assert.NoError(t, <-done)
+		assert.NotContains(t, n.log.String(), "level=ERROR")
 	})
 	t.Cleanup(n.stop)
 	eventually(t, 20*time.Second, func() error { return ready(c) })

@@ -21,7 +21,7 @@ import (
 const (
 	// exchangeTime is how long another node may take. A writing transaction waits
 	// for it, and PostgreSQL ends one that is idle for 5 s.
-	exchangeTime = 2 * time.Second
+	exchangeTime = 3 * time.Second
 	// awayTime is how long a node that did not answer is not asked again: what
 	// shares a transaction with that session must not wait for it each time.
 	awayTime = 2 * time.Second
