@@ -17,6 +17,7 @@ import (
 
 	"mailroom/bridge"
 	"mailroom/config"
+	"mailroom/store"
 )
 
 // A SQLite file has one owner, so commands that change something ask the
@@ -25,7 +26,16 @@ import (
 const adminSocket = "admin.sock"
 
 // Admin is what commands may ask.
-type Admin struct{ service *bridge.Service }
+type Admin struct {
+	service *bridge.Service
+	store   *store.Store
+}
+
+// operator is who acts by the command line.
+var operator = bridge.Identity{Via: bridge.Web, Admin: true}
+
+// None is the request or the answer of what needs none.
+type None struct{}
 
 // TokenRequest asks for an API token.
 type TokenRequest struct {
@@ -56,6 +66,11 @@ func (a *Admin) AddAccount(address string, password *string) error {
 	return err
 }
 
+func (a *App) adminServer() (*rpc.Server, error) {
+	server := rpc.NewServer()
+	return server, server.RegisterName("Admin", &Admin{a.service, a.store})
+}
+
 // serveAdmin answers commands until ctx ends.
 func (a *App) serveAdmin(ctx context.Context) error {
 	path := filepath.Join(a.config.DataDir, adminSocket)
@@ -68,8 +83,8 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("data_dir: commands could not reach this server: %w. The folder's path may have 90 characters at most", err)
 	}
-	server := rpc.NewServer()
-	if err := server.RegisterName("Admin", &Admin{a.service}); err != nil {
+	server, err := a.adminServer()
+	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
@@ -91,38 +106,60 @@ func (a *App) serveAdmin(ctx context.Context) error {
 	}
 }
 
-// runAdmin has the running server do it, or does it here if none runs, and
-// prints the answer.
-func runAdmin[R any](ctx context.Context, load Load, log *slog.Logger, out io.Writer, method string, request R, here func(*Admin, R, *string) error) error {
+// office is where a command asks: the running server, or the core that the
+// command has opened itself.
+type office struct {
+	*rpc.Client
+	served bool // by a running server, which carries out what was begun
+}
+
+// ask calls a method of Admin.
+func (o office) ask(method string, request, answer any) error {
+	return o.Call("Admin."+method, request, answer)
+}
+
+// withOffice lets a command ask the running server, or the core opened here if
+// none runs.
+func withOffice(ctx context.Context, load Load, log *slog.Logger, do func(office) error) error {
 	c, err := load()
 	if err != nil {
 		return err
 	}
-	var answer string
 	conn, err := net.Dial("unix", filepath.Join(c.DataDir, adminSocket))
-	if err == nil {
-		client := jsonrpc.NewClient(conn)
-		defer client.Close()
-		err = client.Call("Admin."+method, request, &answer)
-	} else {
-		err = withoutServer(ctx, c, log, func(a *Admin) error { return here(a, request, &answer) })
+	if err != nil {
+		return withoutServer(ctx, c, log, do)
 	}
-	if err == nil {
-		_, err = fmt.Fprintln(out, answer)
-	}
-	return err
+	client := jsonrpc.NewClient(conn)
+	defer client.Close()
+	return do(office{client, true})
 }
 
 // withoutServer opens the database and the core without any gateway.
-func withoutServer(ctx context.Context, c config.Config, log *slog.Logger, do func(*Admin) error) error {
-	a := &App{config: c, log: log, hub: bridge.NewHub()}
+func withoutServer(ctx context.Context, c config.Config, log *slog.Logger, do func(office) error) error {
+	a := newApp(c, log)
 	defer a.Close()
-	err := a.openStore(ctx)
-	if err == nil {
-		a.service, err = a.newService(ctx)
+	if err := a.openCore(ctx); err != nil {
+		return err
 	}
+	server, err := a.adminServer()
 	if err != nil {
 		return err
 	}
-	return do(&Admin{a.service})
+	here, there := net.Pipe()
+	go server.ServeCodec(jsonrpc.NewServerCodec(there))
+	client := jsonrpc.NewClient(here)
+	defer client.Close()
+	return do(office{client, false})
+}
+
+// askText prints the answer of a method that gives a text.
+func askText(ctx context.Context, load Load, log *slog.Logger, out io.Writer, method string, request any) error {
+	return withOffice(ctx, load, log, func(o office) error {
+		var text string
+		if err := o.ask(method, request, &text); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(out, text)
+		return err
+	})
 }

@@ -35,6 +35,7 @@ type App struct {
 	name     string // of this node, new at each start
 	unlock   func()
 	store    *store.Store
+	peers    *peers // nil on SQLite: there are no others
 	hub      *bridge.Hub
 	service  *bridge.Service
 	outbox   *outbox.Outbox
@@ -47,16 +48,14 @@ type App struct {
 // yet. Close what it returns. Errors name the key of the configuration and the
 // mend.
 func New(ctx context.Context, c config.Config, o Options, log *slog.Logger) (a *App, err error) {
-	a = &App{config: c, options: o, log: log, name: uuid.NewString(), hub: bridge.NewHub(), registry: newRegistry(o.Version)}
+	a = newApp(c, log)
+	a.options, a.registry = o, newRegistry(o.Version)
 	defer func() {
 		if err != nil {
 			a.Close()
 		}
 	}()
-	if err := a.openStore(ctx); err != nil {
-		return nil, err
-	}
-	if a.service, err = a.newService(ctx); err != nil {
+	if err := a.openCore(ctx); err != nil {
 		return nil, err
 	}
 	a.outbox = outbox.New(a.store, a.service, a.name, log)
@@ -67,10 +66,32 @@ func New(ctx context.Context, c config.Config, o Options, log *slog.Logger) (a *
 	return a, nil
 }
 
+func newApp(c config.Config, log *slog.Logger) *App {
+	return &App{config: c, log: log, name: uuid.NewString(), hub: bridge.NewHub()}
+}
+
+// openCore opens the database and makes the core over it.
+func (a *App) openCore(ctx context.Context) (err error) {
+	if err := a.openStore(ctx); err != nil {
+		return err
+	}
+	var others func(context.Context, string) (store.Keeper, error)
+	if a.store.Shared() {
+		a.peers = newPeers(a.store, a.config.Node.Secret, a.log.With("part", "nodes"))
+		others = a.peers.keeper
+	}
+	a.store.KeepAs(a.name, others)
+	a.service, err = a.newService(ctx)
+	return err
+}
+
 // Close frees what New has opened.
 func (a *App) Close() {
 	if a.gateways.sender != nil {
 		a.gateways.sender.Close()
+	}
+	if a.peers != nil {
+		a.peers.close()
 	}
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {
@@ -113,6 +134,8 @@ func (a *App) newService(ctx context.Context) (*bridge.Service, error) {
 	c := bridge.Config{
 		Key: key, Allow: a.config.Initiators.Allow, MissedAfter: a.config.Mail.MissedAfter,
 		NativeWait: a.config.Mail.NativeWait, MailHost: a.config.Mail.Domain, Networks: []bridge.Network{bridge.Web},
+		Node: a.name, CodeAlways: a.config.Join.Code == "always", KeepFor: time.Duration(a.config.Transcripts.KeepFor),
+		Limits: bridge.Limits(a.config.Limits),
 	}
 	for _, m := range a.config.Directory {
 		c.Directory = append(c.Directory, bridge.Mapping(m))
@@ -131,12 +154,15 @@ func (a *App) newService(ctx context.Context) (*bridge.Service, error) {
 // It returns early only if a listener cannot be bound or breaks; a peer that is
 // down stops nothing.
 func (a *App) Run(ctx context.Context) error {
+	if err := a.enter(ctx); err != nil {
+		return err
+	}
 	if err := a.gateways.listen(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tasks := append(a.gateways.tasks(), a.deliver, a.serveAdmin)
+	tasks := append(a.gateways.tasks(), a.deliver, a.serveAdmin, a.tidy)
 	if a.store.Shared() {
 		tasks = append(tasks, a.listenForHints)
 	}
@@ -156,6 +182,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.log.Info("ready", "page", a.config.PublicURL, "listen", a.gateways.web.Addr().String(), "version", a.options.Version)
 	wait.Wait()
+	a.service.Wait()
 	close(errs)
 	var all error
 	for err := range errs {
@@ -169,6 +196,7 @@ func (a *App) deliver(ctx context.Context) error {
 	outbox.Hold(ctx, a.store, outbox.NodeLease(a.name), a.name, a.log, func(ctx context.Context) {
 		var wait sync.WaitGroup
 		defer wait.Wait()
+		wait.Go(func() { a.endOver(ctx) })
 		if a.gateways.matrix != nil {
 			a.outbox.Attach(ctx, bridge.Matrix, a.gateways.matrix)
 		}

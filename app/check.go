@@ -20,22 +20,28 @@ import (
 // checkTimeout bounds each question of `mailroom check`.
 const checkTimeout = 10 * time.Second
 
-// finding is one thing that was looked at: err says what is wrong and the mend.
+// finding is one thing that was looked at: err says what is wrong and the mend;
+// a note is nothing wrong, but to be known.
 type finding struct {
 	what string
 	err  error
+	note string
 }
 
 // RunCheck looks at everything that an installation needs and prints a line
 // for each. The error says that something is wrong.
 func RunCheck(ctx context.Context, load Load, log *slog.Logger, out io.Writer) error {
 	c, err := load()
-	findings := []finding{{"configuration", err}}
+	findings := []finding{{what: "configuration", err: err}}
 	if err == nil {
 		findings = append(findings, lookAt(ctx, c, log)...)
 	}
 	wrong := 0
 	for _, f := range findings {
+		if f.note != "" {
+			fmt.Fprintf(out, "note   %s: %s\n", f.what, f.note)
+			continue
+		}
 		if f.err == nil {
 			fmt.Fprintf(out, "ok     %s\n", f.what)
 			continue
@@ -51,27 +57,44 @@ func RunCheck(ctx context.Context, load Load, log *slog.Logger, out io.Writer) e
 
 func lookAt(ctx context.Context, c config.Config, log *slog.Logger) []finding {
 	findings := []finding{
-		{"database", within(ctx, func(ctx context.Context) error { return checkDatabase(ctx, c, log) })},
-		{"page at " + c.PublicURL, within(ctx, func(ctx context.Context) error { return checkPage(ctx, c) })},
+		look(ctx, "database", func(ctx context.Context) error { return checkDatabase(ctx, c, log) }),
+		look(ctx, "page at "+c.PublicURL, func(ctx context.Context) error { return checkPage(ctx, c) }),
 	}
+	findings = append(findings, lookAtNode(ctx, c)...)
 	if c.HasMail() {
 		findings = append(findings,
-			finding{"DNS of " + c.Mail.Domain, within(ctx, func(ctx context.Context) error { return checkMX(ctx, c) })},
-			finding{"smarthost", within(ctx, func(ctx context.Context) error { return checkSmarthost(ctx, c) })})
+			look(ctx, "DNS of "+c.Mail.Domain, func(ctx context.Context) error { return checkMX(ctx, c) }),
+			look(ctx, "smarthost", func(ctx context.Context) error { return checkSmarthost(ctx, c) }))
 	}
 	if c.HasMatrix() {
-		findings = append(findings, finding{"Matrix homeserver", within(ctx, func(ctx context.Context) error { return checkMatrix(ctx, c, log) })})
+		findings = append(findings, look(ctx, "Matrix homeserver", func(ctx context.Context) error { return checkMatrix(ctx, c, log) }))
 	}
 	if c.HasXMPP() {
-		findings = append(findings, finding{"XMPP server", within(ctx, func(ctx context.Context) error { return checkXMPP(ctx, c) })})
+		findings = append(findings, look(ctx, "XMPP server", func(ctx context.Context) error { return checkXMPP(ctx, c) }))
 	}
 	return findings
 }
 
-func within(ctx context.Context, look func(context.Context) error) error {
+func look(ctx context.Context, what string, at func(context.Context) error) finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return look(ctx)
+	return finding{what: what, err: at(ctx)}
+}
+
+// lookAtNode looks at what is needed when there are several nodes.
+func lookAtNode(ctx context.Context, c config.Config) []finding {
+	switch {
+	case c.Node.URL != "":
+		return []finding{look(ctx, "node.url "+c.Node.URL, func(ctx context.Context) error { return checkNode(ctx, c) })}
+	case !strings.HasPrefix(c.Database, "sqlite:"):
+		return []finding{{what: "several nodes", note: "node.url is empty. One node needs none; with more, a session that is off the record works on the node alone " +
+			"where it began, and people on the others are told that it does not answer. Give each node the address by which the others reach its web.listen"}}
+	}
+	return nil
+}
+
+func checkNode(ctx context.Context, c config.Config) error {
+	return checkHealth(ctx, c.Node.URL, "give node.url the address by which the other nodes reach web.listen of this one ("+c.Web.Listen+")")
 }
 
 func checkDatabase(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
@@ -88,17 +111,22 @@ func checkDatabase(ctx context.Context, c config.Config, log *slog.Logger) (err 
 }
 
 func checkPage(ctx context.Context, c config.Config) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.PublicURL, "/")+"/healthz", nil)
+	return checkHealth(ctx, c.PublicURL, "is the server running, and does your proxy lead public_url to web.listen ("+c.Web.Listen+")?")
+}
+
+// checkHealth asks a web address if Mailroom answers there.
+func checkHealth(ctx context.Context, url, mend string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/healthz", nil)
 	if err != nil {
 		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w. Is the server running, and does your proxy lead public_url to web.listen (%s)?", err, c.Web.Listen)
+		return fmt.Errorf("%w: %s", err, mend)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s. Lead public_url to web.listen (%s)", response.Status, c.Web.Listen)
+		return fmt.Errorf("it answers %s: %s", response.Status, mend)
 	}
 	return nil
 }

@@ -98,13 +98,3 @@ func RunMigrate(ctx context.Context, load Load, log *slog.Logger, out io.Writer)
 	}
 	return err
 }
-
-// RunAccountAdd gives an address an app password and prints it.
-func RunAccountAdd(ctx context.Context, load Load, address string, log *slog.Logger, out io.Writer) error {
-	return runAdmin(ctx, load, log, out, "AddAccount", address, (*Admin).AddAccount)
-}
-
-// RunTokenCreate makes an API token and prints it.
-func RunTokenCreate(ctx context.Context, load Load, r TokenRequest, log *slog.Logger, out io.Writer) error {
-	return runAdmin(ctx, load, log, out, "CreateToken", r, (*Admin).CreateToken)
-}

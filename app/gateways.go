@@ -47,9 +47,13 @@ func (a *App) makeGateways() error {
 			return err
 		}
 	}
+	peers, err := a.servePeers()
+	if err != nil {
+		return err
+	}
 	a.gateways.web, err = webui.New(webui.Config{
 		Listen: a.config.Web.Listen, PublicURL: a.config.PublicURL, TrustedProxies: a.config.Web.TrustedProxies,
-		TLS: certificate, Ready: a.store.Ping, Outbox: caught, Registerer: a.registry,
+		TLS: certificate, Ready: a.store.Ping, Outbox: caught, Registerer: a.registry, Peers: peers,
 	}, a.service, a.log.With("gateway", "web"))
 	return err
 }

@@ -44,9 +44,51 @@ func (b backlog) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
+// tally shows what the database counts over all nodes, read at each scrape.
+type tally struct{ app *App }
+
+var (
+	overHelp    = prometheus.NewDesc("mailroom_sessions_over_total", "Off-the-record sessions that have ended, on all nodes.", nil, nil)
+	reportsHelp = prometheus.NewDesc("mailroom_reports_total", "Reports of abuse, on all nodes. See: mailroom audit", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (t tally) Describe(c chan<- *prometheus.Desc) { c <- overHelp; c <- reportsHelp }
+
+// Collect implements prometheus.Collector.
+func (t tally) Collect(c chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	over, reports, err := t.app.store.Tally(ctx)
+	if err != nil {
+		c <- prometheus.NewInvalidMetric(overHelp, err)
+		return
+	}
+	c <- prometheus.MustNewConstMetric(overHelp, prometheus.CounterValue, float64(over))
+	c <- prometheus.MustNewConstMetric(reportsHelp, prometheus.CounterValue, float64(reports))
+}
+
+// registerMetrics makes the metrics of the node itself; none tells of anybody.
+func (a *App) registerMetrics() error {
+	for _, c := range []prometheus.Collector{
+		backlog{a}, tally{a},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "mailroom_off_record_sessions", Help: "Off-the-record sessions in the memory of this node.",
+		}, func() float64 { return float64(a.store.Memory().Count()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "mailroom_limit_refusals_total", Help: "Acts that a limit has refused on this node.",
+		}, func() float64 { return float64(a.service.Refusals()) }),
+	} {
+		if err := a.registry.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // serveMetrics serves /metrics on its own listener.
 func (a *App) serveMetrics(ctx context.Context) error {
-	if err := a.registry.Register(backlog{a}); err != nil {
+	if err := a.registerMetrics(); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()

@@ -12,7 +12,10 @@ import (
 func (s *Service) NewAccount(ctx context.Context, a Address) (password string, err error) {
 	password = secret()
 	err = s.store.Write(ctx, uuid.Nil, func(tx Tx) error {
-		return tx.SetAccount(ctx, a, tokenHash(password), s.now())
+		if err := tx.SetAccount(ctx, a, tokenHash(password), s.now()); err != nil {
+			return err
+		}
+		return s.auditOperator(ctx, tx, "account", a.String())
 	})
 	return password, err
 }
@@ -32,7 +35,14 @@ func (s *Service) CheckAccount(ctx context.Context, address, password string) (b
 func (s *Service) NewAPIToken(ctx context.Context, a Address, admin bool) (token string, err error) {
 	token = secret()
 	err = s.store.Write(ctx, uuid.Nil, func(tx Tx) error {
-		return tx.AddAPIToken(ctx, tokenHash(token), a, admin, s.now())
+		if err := tx.AddAPIToken(ctx, tokenHash(token), a, admin, s.now()); err != nil {
+			return err
+		}
+		about := a.String()
+		if admin {
+			about += " as admin"
+		}
+		return s.auditOperator(ctx, tx, "token", about)
 	})
 	return token, err
 }

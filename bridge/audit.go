@@ -38,6 +38,11 @@ func (s *Service) audit(ctx context.Context, tx Tx, room *Room, by Identity, act
 	})
 }
 
+// auditOperator notes an act of the command line that is about no session.
+func (s *Service) auditOperator(ctx context.Context, tx Tx, act Act, about string) error {
+	return tx.AddAudit(ctx, AuditEntry{ID: uuid.Must(uuid.NewV7()), At: s.now(), Who: auditor(Identity{}), Act: act, About: about})
+}
+
 // Audit lists the newest entries first. Errors: Forbidden.
 func (s *Service) Audit(ctx context.Context, by Identity, limit int) ([]AuditEntry, error) {
 	if err := operate(by); err != nil {

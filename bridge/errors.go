@@ -16,6 +16,9 @@ const (
 	Invalid   Code = "invalid"   // the request cannot be understood
 	TooMany   Code = "too_many"  // a limit is reached
 	Conflict  Code = "conflict"  // somebody else was first
+	// Unavailable: off the record, and the node that keeps the session does not
+	// answer at the moment.
+	Unavailable Code = "unavailable"
 )
 
 // Error is for people: Message is a sentence that says what happened and what

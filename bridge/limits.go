@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +31,25 @@ type Usage struct {
 	Name     string // as "sessions alice@example.org"
 	StartsAt time.Time
 	Used     int
+	Max      int // 0: there is no limit any more
 }
+
+// refusal is the Error of a limit; others may say TooMany, too.
+type refusal struct{ why *Error }
+
+func (r refusal) Error() string { return r.why.Message }
+func (r refusal) Unwrap() error { return r.why }
+
+// countRefusal counts what a limit has refused, once the transaction is undone:
+// inside it may run more than once.
+func (s *Service) countRefusal(err error) {
+	if errors.As(err, new(refusal)) {
+		s.refusals.Add(1)
+	}
+}
+
+// Refusals is how many acts the limits have refused on this node since it runs.
+func (s *Service) Refusals() int64 { return s.refusals.Load() }
 
 // limit is one that is counted for somebody.
 type limit struct {
@@ -48,7 +68,7 @@ func (s *Service) useMany(ctx context.Context, tx Tx, l limit, n int) error {
 	}
 	used, err := tx.AddUse(ctx, l.name, s.now().Truncate(day), n)
 	if err == nil && used > l.max {
-		err = &Error{TooMany, "That was too much for one day (" + l.name + ": " + itoa(l.max) + " a day). Try again tomorrow, or ask the people who run this service."}
+		err = refusal{&Error{TooMany, "That was too much for one day (" + l.name + ": " + itoa(l.max) + " a day). Try again tomorrow, or ask the people who run this service."}}
 	}
 	return err
 }
@@ -80,7 +100,22 @@ func (s *Service) Usages(ctx context.Context, by Identity, limit int) ([]Usage, 
 	if err := operate(by); err != nil {
 		return nil, err
 	}
-	return s.store.ListUsages(ctx, s.now().Truncate(day), page(limit))
+	usages, err := s.store.ListUsages(ctx, s.now().Truncate(day), page(limit))
+	for i, u := range usages {
+		usages[i].Max = s.config.Limits.of(u.Name)
+	}
+	return usages, err
+}
+
+// of is the most that may be used of a limit in a day, by its name.
+func (l Limits) of(name string) int {
+	what, whom, _ := strings.Cut(name, " ")
+	if strings.Contains(whom, " to ") {
+		return l.PairInvitations
+	}
+	return map[string]int{
+		"sessions": l.InitiatorSessions, "sessions-from": l.NetworkSessions, "invitations": l.InitiatorInvitations, "reports": reportsInDay,
+	}[what]
 }
 
 // Lift forgets what was used of a limit, so that it begins anew. Errors:
@@ -109,7 +144,7 @@ type pace struct {
 	perTime int
 }
 
-var errTooFast = &Error{TooMany, "You are writing faster than this service takes it. Wait a minute and send it again."}
+var errTooFast = refusal{&Error{TooMany, "You are writing faster than this service takes it. Wait a minute and send it again."}}
 
 // allow counts one message. The counts begin anew with each minute.
 func (p *pace) allow(member uuid.UUID, now time.Time) error {

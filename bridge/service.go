@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,6 +51,7 @@ type Service struct {
 	rooms    roomCache
 	signals  *signals
 	pace     pace
+	refusals atomic.Int64 // acts that a limit has refused
 
 	background background
 }
@@ -104,6 +106,7 @@ func (s *Service) within(ctx context.Context, session uuid.UUID, fn func(tx Tx, 
 		return fn(tx, room)
 	})
 	if err != nil {
+		s.countRefusal(err)
 		return err
 	}
 	if room.Session.ACLVersion == version {

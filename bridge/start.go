@@ -70,6 +70,7 @@ func (s *Service) Start(ctx context.Context, r StartRequest) (*Room, error) {
 		return s.addSession(ctx, tx, room, r)
 	})
 	if err != nil {
+		s.countRefusal(err)
 		return nil, err
 	}
 	s.announce(id)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 var unknownKey = regexp.MustCompile(`line (\d+): field (\S+) not found in type config\.(\w+)`)
@@ -45,18 +46,17 @@ func (c Config) check() error {
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		p.add("tls", "has only one of cert_file and key_file", "give both, or neither behind a proxy")
 	}
-	if c.Node.Secret != "" && len(c.Node.Secret) < 32 {
-		p.add("node.secret", "is shorter than 32 characters", "make one with: openssl rand -hex 32")
-	}
-	if c.Node.Secret == "" && c.Node.URL != "" {
-		p.add("node.secret", "is missing", "several nodes need the same secret; make one with: openssl rand -hex 32")
-	}
+	c.checkNode(&p)
 	p.listen("web.listen", c.Web.Listen, true)
 	p.listen("metrics.listen", c.Metrics.Listen, false)
 	p.listen("dns.resolver", c.DNS.Resolver, false)
-	if c.Join.Code != "further" {
-		p.add("join.code", "is "+c.Join.Code, "write further; always is not available in this version")
+	if c.Join.Code != "further" && c.Join.Code != "always" {
+		p.add("join.code", "is "+c.Join.Code, "write further, or always if the first browser shall need a mailed code, too")
 	}
+	if k := time.Duration(c.Transcripts.KeepFor); k != 0 && (k < minKeepFor || k > maxKeepFor) {
+		p.add("transcripts.keep_for", "is "+k.String(), "write an hour at the least and a hundred years at the most, as 90d; 0 keeps for ever")
+	}
+	c.checkLimits(&p)
 	if c.Translate.Provider != "none" {
 		p.add("translate.provider", "is "+c.Translate.Provider, "write none; translators are not available in this version")
 	}
@@ -67,6 +67,44 @@ func (c Config) check() error {
 	c.checkMatrix(&p)
 	c.checkXMPP(&p)
 	return p.err()
+}
+
+// The bounds of transcripts.keep_for are those of a session's own.
+const (
+	minKeepFor = time.Hour
+	maxKeepFor = 100 * 365 * 24 * time.Hour
+)
+
+// checkNode refuses settings for several nodes that are half set.
+func (c Config) checkNode(p *problems) {
+	if c.Node.Secret != "" && len(c.Node.Secret) < 32 {
+		p.add("node.secret", "is shorter than 32 characters", "make one with: openssl rand -hex 32")
+	}
+	if c.Node.URL == "" {
+		return
+	}
+	p.webURL("node.url", c.Node.URL)
+	if c.Node.Secret == "" {
+		p.add("node.secret", "is missing", "several nodes need the same secret; make one with: openssl rand -hex 32")
+	}
+	if strings.HasPrefix(c.Database, "sqlite:") {
+		p.add("node.url", "is set, but a SQLite file has one node", "leave it out, or let database name a PostgreSQL that all nodes share")
+	}
+}
+
+func (c Config) checkLimits(p *problems) {
+	for _, l := range []struct {
+		key string
+		max int
+	}{
+		{"initiator_sessions", c.Limits.InitiatorSessions}, {"initiator_invitations", c.Limits.InitiatorInvitations},
+		{"network_sessions", c.Limits.NetworkSessions}, {"pair_invitations", c.Limits.PairInvitations},
+		{"recipient_invitations", c.Limits.RecipientInvitations}, {"member_messages", c.Limits.MemberMessages},
+	} {
+		if l.max < 0 {
+			p.add("limits."+l.key, fmt.Sprintf("is %d", l.max), "write how many may be, or 0 for no limit")
+		}
+	}
 }
 
 func (c Config) checkMail(p *problems) {

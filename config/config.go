@@ -20,24 +20,26 @@ import (
 // Config is the whole configuration. An empty Mail.Domain, Matrix.Homeserver
 // or XMPP.Component leaves that gateway out.
 type Config struct {
-	PublicURL    string     `yaml:"public_url" env:"PUBLIC_URL"`
-	Admins       []string   `yaml:"admins" env:"ADMINS"`
-	Database     string     `yaml:"database" env:"DATABASE"`
-	DatabaseFile string     `yaml:"database_file" env:"DATABASE_FILE"`
-	DataDir      string     `yaml:"data_dir" env:"DATA_DIR"`
-	Files        string     `yaml:"files" env:"FILES"`
-	TLS          TLS        `yaml:"tls" envPrefix:"TLS_"`
-	Node         Node       `yaml:"node" envPrefix:"NODE_"`
-	DNS          DNS        `yaml:"dns" envPrefix:"DNS_"`
-	Web          Web        `yaml:"web" envPrefix:"WEB_"`
-	Join         Join       `yaml:"join" envPrefix:"JOIN_"`
-	Mail         Mail       `yaml:"mail" envPrefix:"MAIL_"`
-	Initiators   Initiators `yaml:"initiators" envPrefix:"INITIATORS_"`
-	Directory    []Mapping  `yaml:"directory"`
-	Matrix       Matrix     `yaml:"matrix" envPrefix:"MATRIX_"`
-	XMPP         XMPP       `yaml:"xmpp" envPrefix:"XMPP_"`
-	Translate    Translate  `yaml:"translate" envPrefix:"TRANSLATE_"`
-	Metrics      Metrics    `yaml:"metrics" envPrefix:"METRICS_"`
+	PublicURL    string      `yaml:"public_url" env:"PUBLIC_URL"`
+	Admins       []string    `yaml:"admins" env:"ADMINS"`
+	Database     string      `yaml:"database" env:"DATABASE"`
+	DatabaseFile string      `yaml:"database_file" env:"DATABASE_FILE"`
+	DataDir      string      `yaml:"data_dir" env:"DATA_DIR"`
+	Files        string      `yaml:"files" env:"FILES"`
+	TLS          TLS         `yaml:"tls" envPrefix:"TLS_"`
+	Node         Node        `yaml:"node" envPrefix:"NODE_"`
+	DNS          DNS         `yaml:"dns" envPrefix:"DNS_"`
+	Web          Web         `yaml:"web" envPrefix:"WEB_"`
+	Join         Join        `yaml:"join" envPrefix:"JOIN_"`
+	Transcripts  Transcripts `yaml:"transcripts" envPrefix:"TRANSCRIPTS_"`
+	Limits       Limits      `yaml:"limits" envPrefix:"LIMITS_"`
+	Mail         Mail        `yaml:"mail" envPrefix:"MAIL_"`
+	Initiators   Initiators  `yaml:"initiators" envPrefix:"INITIATORS_"`
+	Directory    []Mapping   `yaml:"directory"`
+	Matrix       Matrix      `yaml:"matrix" envPrefix:"MATRIX_"`
+	XMPP         XMPP        `yaml:"xmpp" envPrefix:"XMPP_"`
+	Translate    Translate   `yaml:"translate" envPrefix:"TRANSLATE_"`
+	Metrics      Metrics     `yaml:"metrics" envPrefix:"METRICS_"`
 }
 
 type TLS struct {
@@ -45,7 +47,8 @@ type TLS struct {
 	KeyFile  string `yaml:"key_file" env:"KEY_FILE"`
 }
 
-// Node is set when several nodes share one PostgreSQL: all have the same Secret.
+// Node is set when several nodes share one PostgreSQL: all have the same Secret,
+// and each a URL of its own by which the others reach its web listener.
 type Node struct {
 	URL        string `yaml:"url" env:"URL"`
 	Secret     string `yaml:"secret" env:"SECRET"`
@@ -63,6 +66,22 @@ type Web struct {
 
 type Join struct {
 	Code string `yaml:"code" env:"CODE"`
+}
+
+// Transcripts says how long messages are kept where a session does not say less.
+type Transcripts struct {
+	KeepFor Period `yaml:"keep_for" env:"KEEP_FOR"`
+}
+
+// Limits hold off abuse. 0 is no limit; all but MemberMessages, which is for a
+// minute, are for a day.
+type Limits struct {
+	InitiatorSessions    int `yaml:"initiator_sessions" env:"INITIATOR_SESSIONS"`
+	InitiatorInvitations int `yaml:"initiator_invitations" env:"INITIATOR_INVITATIONS"`
+	NetworkSessions      int `yaml:"network_sessions" env:"NETWORK_SESSIONS"`
+	PairInvitations      int `yaml:"pair_invitations" env:"PAIR_INVITATIONS"`
+	RecipientInvitations int `yaml:"recipient_invitations" env:"RECIPIENT_INVITATIONS"`
+	MemberMessages       int `yaml:"member_messages" env:"MEMBER_MESSAGES"`
 }
 
 type Mail struct {
@@ -134,6 +153,10 @@ func Default() Config {
 		DataDir:  ".",
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		Join:     Join{Code: "further"},
+		Limits: Limits{
+			InitiatorSessions: 100, InitiatorInvitations: 1000, NetworkSessions: 1000,
+			PairInvitations: 20, RecipientInvitations: 50, MemberMessages: 1200,
+		},
 		Mail: Mail{
 			Smarthost:   "smtp://127.0.0.1:25",
 			MissedAfter: 2 * time.Minute, NativeWait: 10 * time.Minute,

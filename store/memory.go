@@ -71,6 +71,7 @@ func (m *Memory) Keep(_ context.Context, session uuid.UUID, subject *string, rec
 }
 
 func (v *volatile) keep(r bridge.Record) error {
+	r.At = r.At.UTC() // as the database gives it back
 	i := int(r.Seq) - 1
 	switch {
 	case i > len(v.records) || i < 0:
@@ -119,6 +120,13 @@ func (m *Memory) Drop(_ context.Context, session uuid.UUID) error {
 	defer m.mu.Unlock()
 	delete(m.sessions, session)
 	return nil
+}
+
+// Count is how many sessions are here.
+func (m *Memory) Count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.sessions)
 }
 
 // old lists the sessions that have been here for a while.
@@ -307,6 +315,9 @@ func (t *tx) remember(ctx context.Context, s *lockedSession, r bridge.Record) (b
 
 // find is GetOrigin off the record.
 func (t *tx) find(ctx context.Context, s *lockedSession, o bridge.Origin) (bridge.Record, bool, error) {
+	if s.State == bridge.Over {
+		return bridge.Record{}, false, nil // its keeper has dropped it, or is gone
+	}
 	keeper, err := t.keepers.of(ctx, s.Keeper)
 	if err != nil {
 		return bridge.Record{}, false, err

@@ -81,6 +81,18 @@ func (q *queries) ListAudit(ctx context.Context, limit int) ([]bridge.AuditEntry
 	return entries, err
 }
 
+// Tally counts the sessions that were off the record and are over, and the
+// reports of abuse, since the installation began.
+func (s *Store) Tally(ctx context.Context) (over, reports int64, err error) {
+	var r struct {
+		Over    int64 `db:"over"`
+		Reports int64 `db:"reports"`
+	}
+	_, err = s.get(ctx, &r, `select (select count(*) from session where keeper <> '' and state = 'over') as "over",
+		(select count(*) from audit where act = ?) as reports`, string(bridge.ActReport))
+	return r.Over, r.Reports, err
+}
+
 // SetNode says where the other nodes reach this one.
 func (s *Store) SetNode(ctx context.Context, name, url string) error {
 	return s.write(ctx, uuid.Nil, func(t *tx) error {

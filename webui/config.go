@@ -28,6 +28,9 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// Outbox is served under /dev/outbox; nil everywhere but on somebody's own machine.
 	Outbox http.Handler
+	// Peers serves what the other nodes ask; whoever it does not know gets what is passed to it: the page that an unknown link
+	// gets. nil: there are no other nodes.
+	Peers func(unknown http.Handler) http.Handler
 	// Registerer takes the metrics; nil: they are counted and shown nowhere.
 	Registerer prometheus.Registerer
 }

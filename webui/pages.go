@@ -143,6 +143,8 @@ func sentence(p locales.Printer, code bridge.Code) string {
 		return p.T("page.invalid")
 	case bridge.TooMany:
 		return p.T("page.too_much")
+	case bridge.Unavailable:
+		return p.T("page.unavailable")
 	}
 	return p.T("page.temporary")
 }

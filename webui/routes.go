@@ -49,6 +49,9 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	s.routeAPI(mux)
+	if s.config.Peers != nil {
+		mux.Handle("POST /node/memory", s.config.Peers(http.HandlerFunc(s.notFound)))
+	}
 	if s.config.Outbox != nil {
 		outbox := s.onlyHere(s.config.Outbox)
 		mux.Handle("GET /dev/outbox", outbox)

@@ -344,6 +344,10 @@ func (o *Outbox) note(a *attached, k key, err error) {
 	if err == nil || a.ctx.Err() != nil {
 		return
 	}
-	o.slog.Error("outbox: a lane stopped", "session", k.session, "destination", k.destination, "error", err)
+	level := slog.LevelError
+	if bridge.CodeOf(err) == bridge.Unavailable {
+		level = slog.LevelWarn // the memory of another node, which has gone
+	}
+	o.slog.Log(a.ctx, level, "outbox: a lane stopped", "session", k.session, "destination", k.destination, "error", err)
 	o.lookAgain(k.session)
 }

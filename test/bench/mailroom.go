@@ -56,7 +56,11 @@ func newMailroom(ctx context.Context, dir, smarthost string) (*mailroom, error) 
 		"public_url": m.url, "web": map[string]any{"listen": web},
 		"database": "sqlite:" + m.database(), "data_dir": filepath.Join(dir, "data"),
 		"initiators": map[string]any{"allow": []string{"*@" + domain}},
-		"directory":  directory,
+		"limits": map[string]any{
+			"initiator_sessions": 0, "initiator_invitations": 0, "network_sessions": 0,
+			"pair_invitations": 0, "recipient_invitations": 0, "member_messages": 0,
+		},
+		"directory": directory,
 		"mail": map[string]any{
 			"domain": "in." + domain, "from": "Mailroom <invite@chat." + domain + ">", "smtp_listen": smtp,
 			"submission_listen": submission, "smarthost": "smtp://" + smarthost,

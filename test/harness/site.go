@@ -100,8 +100,8 @@ func (s *Site) addNode(t *testing.T, name string) {
 	s.matrix.add(matrix)
 	settings := map[string]any{
 		"public_url": s.URL, "database": s.database, "web": map[string]any{"listen": web, "trusted_proxies": []string{"127.0.0.1"}},
-		"dns": map[string]any{"resolver": s.dns.Addr}, "node": map[string]any{"secret": s.secret},
-		"initiators": s.initiators(),
+		"dns": map[string]any{"resolver": s.dns.Addr}, "node": s.nodeBlock("http://" + web),
+		"initiators": s.initiators(), "limits": unlimited,
 		"directory": []map[string]string{
 			{"email": "carol@" + Domain, "matrix": "@{localpart}:" + Domain},
 			{"email": "dave@" + Domain, "xmpp": "{localpart}@" + Domain},
@@ -113,6 +113,21 @@ func (s *Site) addNode(t *testing.T, name string) {
 
 func (s *Site) initiators() map[string]any {
 	return map[string]any{"allow": []string{"*@company.test", "@*:" + Domain, "xmpp:*@" + Domain}}
+}
+
+// unlimited lets tests talk in bursts.
+var unlimited = map[string]int{
+	"initiator_sessions": 0, "initiator_invitations": 0, "network_sessions": 0,
+	"pair_invitations": 0, "recipient_invitations": 0, "member_messages": 0,
+}
+
+// nodeBlock lets the nodes of one PostgreSQL reach each other.
+func (s *Site) nodeBlock(url string) map[string]any {
+	block := map[string]any{"secret": s.secret}
+	if s.request.Engine == PostgreSQL {
+		block["url"] = url
+	}
+	return block
 }
 
 func (s *Site) gateways(smtp, matrix string) map[string]any {
