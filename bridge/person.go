@@ -22,15 +22,18 @@ func (s *Service) personOf(ctx context.Context, r Reader, by Identity) (uuid.UUI
 	return r.GetPerson(ctx, by.Address)
 }
 
-// ensurePerson makes the person if the address was never seen.
+// ensurePerson makes the person if the address was never seen, with all that the
+// directory knows of them: else another of their addresses would be somebody else.
 func (s *Service) ensurePerson(ctx context.Context, tx Tx, by Identity) (uuid.UUID, error) {
 	person, ok, err := s.personOf(ctx, tx, by)
 	if err != nil || ok {
 		return person, err
 	}
-	person = uuid.New()
-	_, err = tx.AddAddress(ctx, person, by.Address, string(by.Via), s.now())
-	return person, err
+	m := Member{Address: by.Address}
+	for _, a := range s.config.Directory.Addresses(by.Address) {
+		m.Endpoints = append(m.Endpoints, Endpoint{Address: a})
+	}
+	return s.person(ctx, tx, m, by)
 }
 
 // sessionsOf lists the sessions in which any address of the person holds a
