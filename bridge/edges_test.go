@@ -51,3 +51,42 @@ func TestOptionsAreCheckedWheneverTheyChange(t *testing.T) {
 		require.Equal(t, bridge.Invalid, codeOf(err))
 	})
 }
+
+func TestABlockedMemberWhoInvitesAgainTakesNothingAway(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{MembersInvite: true}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: dora}).Session.ID
+		for _, a := range []bridge.Address{bob, dora} {
+			_, _, err := s.Join(ctx, id, by(a))
+			require.NoError(t, err)
+		}
+		for _, blocker := range []bridge.Address{alice, dora} {
+			require.NoError(t, s.Block(ctx, person(blocker), bob))
+			require.NoError(t, s.Leave(ctx, id, by(blocker)))
+			ends := bridge.Invitee{Address: blocker, ExpiresAt: time.Now().Add(-time.Hour)}
+			_, err := s.Invite(ctx, id, by(bob), []bridge.Invitee{ends, ends})
+			require.NoError(t, err)
+		}
+		require.Equal(t, bridge.Left, memberOf(t, s, id, alice).State, "the session is hers")
+		box := newMailbox(t, s, db, id, memberOf(t, s, id, dora).ID)
+		box.until()
+		require.Empty(t, box.mails())
+		require.Equal(t, bridge.Invited, memberOf(t, s, id, dora).State, "to Bob she is one who has not answered")
+		for _, a := range []bridge.Address{alice, dora} {
+			_, err := post(s, id, by(a), "here again "+a.ID)
+			require.NoError(t, err, a.ID)
+		}
+		require.False(t, memberOf(t, s, id, dora).Withheld)
+	})
+}
+
+func TestNobodyInvitesWhoWasErasedBackIntoTheirOldPlace(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: carol}).Session.ID
+		_, err := s.Erase(ctx, bridge.Identity{Admin: true}, carol)
+		require.NoError(t, err)
+		room, err := s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: bridge.MatrixAddress("@carol:example.org")}})
+		require.NoError(t, err)
+		require.True(t, room.Members[2].Grant.Revoked)
+		require.Equal(t, bridge.Revoked, room.Members[2].State)
+	})
+}

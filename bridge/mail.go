@@ -192,7 +192,7 @@ type mailPlan struct {
 
 // planMail is the rule of who gets what by mail.
 func (s *Service) planMail(session Session, m Member, records []Record, present bool) mailPlan {
-	if m.NoMail || m.Email().IsZero() || m.Gone() || !m.Grant.alive(s.now()) || session.State == Over {
+	if m.NoMail || m.Email().IsZero() || m.Gone() || m.Withheld || !m.Grant.alive(s.now()) || session.State == Over {
 		return mailPlan{skip: len(records)}
 	}
 	if i := invitedAt(m, records); i >= 0 {
@@ -332,7 +332,7 @@ func (s *Service) stillDue(session Session, m Member, mail Mailing) bool {
 		return true // a question or an answer to what its reader does, whatever else is not wanted
 	case session.State == Over:
 		return false
-	case m.NoMail:
+	case m.NoMail || m.Withheld:
 		return false
 	case mail.Kind == LetterMissed:
 		return m.ReadSeq < mail.To && !m.Gone()

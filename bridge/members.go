@@ -205,42 +205,72 @@ func (r *Room) granted() int {
 	return n
 }
 
-// renew invites members again who left, or whose grant has ended: these get
-// one of the next generation, so that their old tokens stay dead.
+// renew invites members again who left, or whose grant has ended.
 func (s *Service) renew(ctx context.Context, tx Tx, room *Room, inviter Member, invitees []Invitee) ([]Member, error) {
 	var renewed []Member
 	for _, i := range invitees {
 		m, ok := room.ByAddress(i.Address)
-		if !ok || !m.Gone() && !m.Withheld && m.Grant.alive(s.now()) {
+		same := func(other Member) bool { return other.ID == m.ID }
+		if !ok || !s.renewable(m) || slices.ContainsFunc(renewed, same) {
 			continue
 		}
-		if m.Grant.Revoked {
-			m.Grant.Generation++
-		}
-		m.Grant.Revoked, m.Grant.ExpiresAt, m.Inviter = false, i.ExpiresAt, inviter.ID
-		m.State = Invited
-		one := []Member{m}
-		if err := s.withhold(ctx, tx, inviter, one); err != nil {
+		m, err := s.invitedAgain(ctx, tx, m, inviter, i)
+		if err != nil {
 			return nil, err
 		}
-		m = one[0]
-		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		if err := s.setRenewed(ctx, tx, room, m); err != nil {
 			return nil, err
-		}
-		if err := s.addTokens(ctx, tx, room.Session.ID, m); err != nil {
-			return nil, err
-		}
-		for _, e := range m.Endpoints {
-			if !m.Withheld {
-				e.State = EndpointMapped
-			}
-			if err := tx.SetEndpoint(ctx, room.Session.ID, e); err != nil {
-				return nil, err
-			}
 		}
 		renewed = append(renewed, m)
 	}
 	return renewed, nil
+}
+
+// renewable says if there is something to invite a member again to. The
+// initiator's grant is nobody's to give, and who was erased is nobody.
+func (s *Service) renewable(m Member) bool {
+	if m.Role == Initiator || m.Person == uuid.Nil {
+		return false
+	}
+	return m.Gone() || m.Withheld || !m.Grant.alive(s.now())
+}
+
+// invitedAgain is what a member becomes. A grant that was revoked is followed by
+// one of the next generation, so that its tokens stay dead. Whom they blocked
+// can take nothing from them either: a grant that lives stays as it is.
+func (s *Service) invitedAgain(ctx context.Context, tx Tx, m, inviter Member, i Invitee) (Member, error) {
+	before, alive := m, m.Grant.alive(s.now())
+	if m.Grant.Revoked {
+		m.Grant.Generation++
+	}
+	m.Grant.Revoked, m.Grant.ExpiresAt, m.Inviter, m.State = false, i.ExpiresAt, inviter.ID, Invited
+	one := []Member{m}
+	if err := s.withhold(ctx, tx, inviter, one); err != nil {
+		return m, err
+	}
+	m = one[0]
+	if m.Withheld && alive {
+		m.Grant, m.Inviter = before.Grant, before.Inviter
+	}
+	return m, nil
+}
+
+func (s *Service) setRenewed(ctx context.Context, tx Tx, room *Room, m Member) error {
+	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+		return err
+	}
+	if err := s.addTokens(ctx, tx, room.Session.ID, m); err != nil {
+		return err
+	}
+	for _, e := range m.Endpoints {
+		if !m.Withheld {
+			e.State = EndpointMapped
+		}
+		if err := tx.SetEndpoint(ctx, room.Session.ID, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoMember = &Error{NotFound, "There is no such member in this session."}

@@ -78,7 +78,7 @@ type modelMember struct {
 	noMail     bool
 	inside     map[bridge.Network]bool
 	out        map[bridge.Network]bool // went out of the network's room
-	typing     time.Time // until when
+	typing     time.Time               // until when
 	here       time.Time
 	browsers   []*modelBrowser
 	tokens     []*modelToken

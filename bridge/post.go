@@ -143,7 +143,7 @@ func (s *Service) respond(ctx context.Context, tx Tx, room *Room, m *Member, by 
 		}
 	}
 	if !inside {
-		m.State = Joined
+		m.State, m.Withheld = Joined, false
 		if m.Name == "" && !posesAsAddress(by.Name) {
 			m.Name = by.Name
 		}

@@ -115,8 +115,9 @@ type Member struct {
 	// Blind is a blind copy (Bcc): the others do not see this member before
 	// they say something.
 	Blind bool
-	// Withheld is who blocked their inviter: the grant does not reach them, and
-	// nobody can tell that from an invitation without an answer.
+	// Withheld is who blocked their inviter: the invitation does not reach them,
+	// nor does its grant, and nobody can tell that from one without an answer.
+	// A grant that somebody else gave them before lives on.
 	Withheld bool
 }
 
