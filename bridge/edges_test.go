@@ -90,3 +90,60 @@ func TestNobodyInvitesWhoWasErasedBackIntoTheirOldPlace(t *testing.T) {
 		require.Equal(t, bridge.Revoked, room.Members[2].State)
 	})
 }
+
+func web(a bridge.Address) bridge.Identity { return bridge.Identity{Via: bridge.Web, Address: a} }
+
+func TestWhoeverWasInASessionThatIsOverCanStillGo(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		admin := bridge.Identity{Admin: true}
+		id := startWith(t, s, "1", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: carol}, bridge.Invitee{Address: dora}).Session.ID
+		require.NoError(t, s.Close(ctx, id, by(alice)))
+		require.NoError(t, s.Leave(ctx, id, web(bob)))
+		require.NoError(t, s.Decline(ctx, id, web(dora)))
+		require.NoError(t, s.Revoke(ctx, id, by(alice), memberOf(t, s, id, bob).ID, true))
+		_, err := s.Erase(ctx, admin, carol)
+		require.NoError(t, err)
+		records, err := s.Log(ctx, id, 0, 10)
+		require.NoError(t, err)
+		for _, r := range records {
+			require.Empty(t, r.Body)
+		}
+		require.Equal(t, bridge.Revoked, memberOf(t, s, id, bob).State)
+	})
+}
+
+func TestASessionOffTheRecordIsOverWhenTheLastOneIsErased(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bob}).Session.ID
+		_, err := post(s, id, web(bob), "hush")
+		require.NoError(t, err)
+		require.NoError(t, s.Leave(ctx, id, by(alice)))
+		_, err = s.Erase(ctx, bridge.Identity{Admin: true}, bob)
+		require.NoError(t, err)
+		room, err := s.Room(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, bridge.Over, room.Session.State)
+	})
+}
+
+func TestMemoryForgetsWithTheCommitAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, _ *bridge.Service, db *store.Store) {
+		lost := &island{Store: db}
+		lost.forget()
+		s := serviceWith(t, lost, func(*bridge.Config) {})
+		id := startWith(t, s, "1", bridge.Options{OffRecord: true}, bridge.Invitee{Address: bob}).Session.ID
+		said, err := post(s, id, web(bob), "hush")
+		require.NoError(t, err)
+		text := func() string {
+			records, err := s.Log(ctx, id, said.Seq-1, 1)
+			require.NoError(t, err)
+			return records[0].Body.Text
+		}
+		lost.torn = true
+		require.ErrorIs(t, s.RemoveSaid(ctx, id, by(alice), said.Member), errTorn)
+		require.Equal(t, "hush", text(), "what was not written down as removed is there")
+		require.NoError(t, s.RemoveSaid(ctx, id, by(alice), said.Member))
+		require.Empty(t, text())
+		require.Equal(t, bridge.KindErased, kinds(t, s, id)[said.Seq], "and everybody is told")
+	})
+}

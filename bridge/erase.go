@@ -174,7 +174,10 @@ func (s *Service) erasePerson(ctx context.Context, tx Tx, room *Room, by Identit
 			return err
 		}
 	}
-	return grown(ctx, tx, room)
+	if err := grown(ctx, tx, room); err != nil {
+		return err
+	}
+	return s.overWhenEmpty(ctx, tx, room)
 }
 
 // Retain empties the messages that are older than their session, or the

@@ -107,7 +107,8 @@ type Tx interface {
 	// locked, and writes it; for a message also its current-state row. If its
 	// origin is known, nothing is written and the first record comes back,
 	// with repeat true. Off the record it is put into the keeper's memory; that
-	// keeper may have gone, which is an internal error.
+	// keeper may have gone, which is an internal error. Once the session is over,
+	// what still happens in it (somebody goes) is stored: it has no content.
 	Append(ctx context.Context, r Record) (stored Record, repeat bool, err error)
 	// GetOrigin finds the record of an origin.
 	GetOrigin(ctx context.Context, session uuid.UUID, o Origin) (Record, bool, error)

@@ -41,7 +41,7 @@ func limitedService(t *testing.T, s *store.Store, l bridge.Limits) *bridge.Servi
 	return serviceWith(t, s, func(c *bridge.Config) { c.Limits = l })
 }
 
-func serviceWith(t *testing.T, s *store.Store, change func(*bridge.Config)) *bridge.Service {
+func serviceWith(t *testing.T, s bridge.Store, change func(*bridge.Config)) *bridge.Service {
 	t.Helper()
 	config := bridge.Config{
 		Key:         []byte(strings.Repeat("k", 32)),

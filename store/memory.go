@@ -336,7 +336,7 @@ func (t *tx) storedSubject(ctx context.Context, s bridge.Session) string {
 
 func (t *tx) rememberedSubject(ctx context.Context, s *lockedSession) (subject string, err error) {
 	records, _, err := t.recall(ctx, s.ID, 0, int(s.Head))
-	for _, r := range records {
+	for _, r := range s.asEmptied(records) {
 		if r.Kind == bridge.KindStarted || r.Kind == bridge.KindSubject {
 			subject = r.Subject
 		}
@@ -350,6 +350,7 @@ func (t *tx) eraseRemembered(ctx context.Context, s *lockedSession, member uuid.
 	if err != nil {
 		return 0, err
 	}
+	records = s.asEmptied(records)
 	var emptied []bridge.Record
 	for _, r := range records {
 		if r.Seq > upTo || member != uuid.Nil && r.Member != member {
@@ -368,12 +369,38 @@ func (t *tx) eraseRemembered(ctx context.Context, s *lockedSession, member uuid.
 	if len(emptied) == 0 {
 		return 0, nil
 	}
-	keeper, err := t.keepers.of(ctx, s.Keeper)
-	if err != nil {
-		return 0, err
-	}
+	s.empty(emptied)
 	t.wrote = true
-	return len(emptied), keeper.Keep(ctx, s.ID, nil, emptied)
+	// Memory cannot be undone: it follows the commit.
+	ctx = context.WithoutCancel(ctx)
+	t.afterCommit(func() error {
+		keeper, err := t.keepers.of(ctx, s.Keeper)
+		if err != nil {
+			return err
+		}
+		return keeper.Keep(ctx, s.ID, nil, emptied)
+	})
+	return len(emptied), nil
+}
+
+// empty notes what this transaction has emptied.
+func (s *lockedSession) empty(records []bridge.Record) {
+	if s.emptied == nil {
+		s.emptied = make(map[int64]bridge.Record)
+	}
+	for _, r := range records {
+		s.emptied[r.Seq] = r
+	}
+}
+
+// asEmptied is what memory will have of records after the commit.
+func (s *lockedSession) asEmptied(records []bridge.Record) []bridge.Record {
+	for i, r := range records {
+		if emptied, ok := s.emptied[r.Seq]; ok {
+			records[i] = emptied
+		}
+	}
+	return records
 }
 
 // Forget implements bridge.Tx.

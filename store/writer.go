@@ -249,6 +249,9 @@ func (t *tx) runAfter() {
 type lockedSession struct {
 	bridge.Session
 	grown bool // Head is ahead of the row
+	// emptied has the records of an off-the-record session whose content this
+	// transaction took away: its memory follows the commit.
+	emptied map[int64]bridge.Record
 }
 
 func (w *writer) newTx(ctx context.Context) *tx {
