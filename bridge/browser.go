@@ -87,6 +87,9 @@ func (s *Service) Bind(ctx context.Context, h Holder, label, code string) (cooki
 		if err != nil {
 			return err
 		}
+		if m.Grant.Generation != h.generation {
+			return errNoSession // the token died since it was looked up
+		}
 		if refused, err = s.admit(ctx, tx, room, m, code); err != nil || refused != nil {
 			return err
 		}

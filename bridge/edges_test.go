@@ -147,3 +147,80 @@ func TestMemoryForgetsWithTheCommitAlone(t *testing.T) {
 		require.Equal(t, bridge.KindErased, kinds(t, s, id)[said.Seq], "and everybody is told")
 	})
 }
+
+func TestWhatAMemberDoesAsOperatorIsAudited(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID
+		operator := by(bob)
+		operator.Admin = true
+		_, _, err := s.Join(ctx, id, operator)
+		require.NoError(t, err)
+		require.NoError(t, s.Close(ctx, id, operator))
+		initiator := by(alice)
+		initiator.Admin = true
+		require.NoError(t, s.Reopen(ctx, id, initiator), "she needs no power for it")
+		entries, err := s.Audit(ctx, operator, 10)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, bridge.ActClose, entries[0].Act)
+		require.Equal(t, bob.ID, entries[0].Who)
+	})
+}
+
+func TestAReplyThatWaitsDiesWithTheGrant(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID
+		m := memberOf(t, s, id, bob)
+		forged := func(text string) string {
+			token, err := s.Token(ctx, id, m.ID, bridge.RightReply)
+			require.NoError(t, err)
+			_, err = s.ReplyByMail(ctx, bridge.MailReply{Token: token, Sender: dora, Post: bridge.PostRequest{
+				Body: bridge.Body{Text: text}, Origin: bridge.Origin{Network: bridge.Mail, ID: text}}})
+			require.NoError(t, err)
+			asked := lettersOf(t, s, db, id, m.ID)[bridge.LetterConfirm]
+			require.Len(t, asked, 1)
+			require.Equal(t, text, asked[0].Held.Body.Text)
+			return asked[0].Tokens.Confirm
+		}
+		forged("before")
+		require.NoError(t, s.Revoke(ctx, id, by(alice), m.ID, false))
+		_, err := s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: bob}})
+		require.NoError(t, err)
+		token := forged("after") // he is asked again, and can answer
+		require.NoError(t, s.RefuseHeld(ctx, token))
+		_, err = s.ConfirmHeld(ctx, token)
+		require.Equal(t, bridge.NotFound, codeOf(err))
+	})
+}
+
+func TestALinkThatDiedWhileItWasOpenedBindsNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID
+		m := memberOf(t, s, id, bob)
+		token, err := s.Token(ctx, id, m.ID, bridge.RightJoin)
+		require.NoError(t, err)
+		h, err := s.Holder(ctx, bridge.RightJoin, token)
+		require.NoError(t, err)
+		require.NoError(t, s.Revoke(ctx, id, by(alice), m.ID, false))
+		_, err = s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: bob}})
+		require.NoError(t, err)
+		_, err = s.Bind(ctx, h, "Firefox", "")
+		require.Equal(t, bridge.NotFound, codeOf(err))
+		require.Equal(t, bridge.Invited, memberOf(t, s, id, bob).State)
+	})
+}
+
+func TestAddressesThatAreHiddenLaterHideTheirNamesToo(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: dora, Name: "Dora"}).Session.ID
+		_, err := s.SetOptions(ctx, id, by(alice), bridge.Options{HideAddresses: true})
+		require.NoError(t, err)
+		_, err = s.Invite(ctx, id, by(alice), []bridge.Invitee{{Address: emil}})
+		require.NoError(t, err)
+		room, _, err := s.View(ctx, id, by(emil))
+		require.NoError(t, err)
+		require.Equal(t, "Guest 2", room.Members[1].Display(), "not a part of his address")
+		require.Equal(t, "Dora", room.Members[2].Display())
+		require.True(t, room.Members[1].Email().IsZero())
+	})
+}

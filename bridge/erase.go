@@ -26,7 +26,7 @@ func (s *Service) RemoveSaid(ctx context.Context, session uuid.UUID, by Identity
 		if room.Session.OnHold {
 			return errOnHold
 		}
-		if err := s.audit(ctx, tx, room, by, remover, ActRemove, member.String()); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActRemove, member.String()); err != nil {
 			return err
 		}
 		return s.eraseSaid(ctx, tx, room, remover, member, by.Via)
@@ -100,8 +100,8 @@ type Erasure struct {
 // addresses go as soon as their networks have taken the person out. Errors:
 // NotFound for an address that is not known.
 func (s *Service) Erase(ctx context.Context, by Identity, a Address) ([]Erasure, error) {
-	if !by.Admin {
-		return nil, &Error{Forbidden, "Only the people who run this service may do that."}
+	if err := operate(by); err != nil {
+		return nil, err
 	}
 	person, ok, err := s.store.GetPerson(ctx, a)
 	if err != nil {
@@ -119,6 +119,9 @@ func (s *Service) Erase(ctx context.Context, by Identity, a Address) ([]Erasure,
 	for _, session := range sessions {
 		e := Erasure{Session: session}
 		err := s.change(ctx, session, func(tx Tx, room *Room) (err error) {
+			if _, err := gate(room, by, ActErase, s.now()); err != nil {
+				return err
+			}
 			if e.Kept = room.Session.OnHold; e.Kept {
 				return nil
 			}
@@ -209,8 +212,7 @@ func (s *Service) Retain(ctx context.Context) (sessions int, err error) {
 // Forbidden.
 func (s *Service) Hold(ctx context.Context, session uuid.UUID, by Identity, on bool) error {
 	return s.change(ctx, session, func(tx Tx, room *Room) error {
-		m, err := gate(room, by, ActHold, s.now())
-		if err != nil {
+		if _, err := gate(room, by, ActHold, s.now()); err != nil {
 			return err
 		}
 		if room.Session.Options.OffRecord {
@@ -221,7 +223,7 @@ func (s *Service) Hold(ctx context.Context, session uuid.UUID, by Identity, on b
 		if on {
 			about = "on"
 		}
-		if err := s.audit(ctx, tx, room, by, m, ActHold, about); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActHold, about); err != nil {
 			return err
 		}
 		return grown(ctx, tx, room)
@@ -258,8 +260,8 @@ type PersonMessage struct {
 
 // ExportPerson collects everything of a person. Errors: NotFound, Forbidden.
 func (s *Service) ExportPerson(ctx context.Context, by Identity, a Address) (PersonData, error) {
-	if !by.Admin && by.Address != a {
-		return PersonData{}, &Error{Forbidden, "Only the people who run this service may do that."}
+	if err := operate(by); err != nil && (by.Address != a || by.Grant != uuid.Nil) {
+		return PersonData{}, err
 	}
 	as := Identity{Via: Web, Address: a}
 	person, ok, err := s.store.GetPerson(ctx, a)

@@ -143,12 +143,22 @@ var (
 	}
 )
 
+// operate is the gate for what belongs to no session: it is for operators alone.
+func operate(by Identity) error {
+	if !by.Admin {
+		return errOperators
+	}
+	return nil
+}
+
+var errOperators = &Error{Forbidden, "Only the people who run this service may do that."}
+
 func refusalOf(room *Room, act Act) *Error {
 	if act == ActDecline {
 		return &Error{Forbidden, "You started this session. Close it instead."}
 	}
 	if r := rules[act]; r.who[AsInitiator] == no {
-		return &Error{Forbidden, "Only the people who run this service may do that."}
+		return errOperators
 	}
 	return &Error{Forbidden, "Only " + room.Initiator().Display() + ", who started this session, may do that."}
 }

@@ -77,8 +77,8 @@ func (s *Service) countInvitations(ctx context.Context, tx Tx, by Address, invit
 
 // Usages lists what was used of the limits today, most first. Errors: Forbidden.
 func (s *Service) Usages(ctx context.Context, by Identity, limit int) ([]Usage, error) {
-	if !by.Admin {
-		return nil, &Error{Forbidden, "Only the people who run this service may do that."}
+	if err := operate(by); err != nil {
+		return nil, err
 	}
 	return s.store.ListUsages(ctx, s.now().Truncate(day), page(limit))
 }
@@ -86,8 +86,8 @@ func (s *Service) Usages(ctx context.Context, by Identity, limit int) ([]Usage, 
 // Lift forgets what was used of a limit, so that it begins anew. Errors:
 // NotFound, Forbidden.
 func (s *Service) Lift(ctx context.Context, by Identity, name string) error {
-	if !by.Admin {
-		return &Error{Forbidden, "Only the people who run this service may do that."}
+	if err := operate(by); err != nil {
+		return err
 	}
 	return s.store.Write(ctx, uuid.Nil, func(tx Tx) error {
 		lifted, err := tx.DeleteUsage(ctx, name)

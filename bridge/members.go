@@ -97,7 +97,7 @@ func (s *Service) giveBack(ctx context.Context, tx Tx, room *Room, m Member, via
 	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 		return err
 	}
-	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+	if err := withdraw(ctx, tx, room, m); err != nil {
 		return err
 	}
 	if told {
@@ -294,7 +294,7 @@ func (s *Service) Revoke(ctx context.Context, session uuid.UUID, by Identity, me
 		case m.Role == Initiator:
 			return &Error{Invalid, "The initiator cannot be removed. Close the session instead."}
 		}
-		if err := s.audit(ctx, tx, room, by, revoker, ActRevoke, m.ID.String()); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActRevoke, m.ID.String()); err != nil {
 			return err
 		}
 		if !m.Grant.Revoked || m.Withheld {
@@ -316,7 +316,7 @@ func (s *Service) revoke(ctx context.Context, tx Tx, room *Room, by, m Member, v
 	if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
 		return err
 	}
-	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+	if err := withdraw(ctx, tx, room, m); err != nil {
 		return err
 	}
 	if !m.Blind || m.inside() {
@@ -337,7 +337,7 @@ func (s *Service) Close(ctx context.Context, session uuid.UUID, by Identity) err
 		if err != nil || room.Session.State != Open {
 			return err
 		}
-		if err := s.audit(ctx, tx, room, by, m, ActClose, ""); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActClose, ""); err != nil {
 			return err
 		}
 		return s.endSession(ctx, tx, room, m, by.Via)
@@ -359,7 +359,7 @@ func (s *Service) Reopen(ctx context.Context, session uuid.UUID, by Identity) er
 		if err != nil || room.Session.Condition(s.now()) == IsOpen {
 			return err
 		}
-		if err := s.audit(ctx, tx, room, by, m, ActReopen, ""); err != nil {
+		if err := s.audit(ctx, tx, room, by, ActReopen, ""); err != nil {
 			return err
 		}
 		if e := room.Session.Options.ExpiresAt; !e.IsZero() && !e.After(s.now()) {
@@ -385,8 +385,14 @@ func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity
 		if err != nil || wanted.equal(room.Session.Options) {
 			return err
 		}
+		hidden := room.Session.Options.HideAddresses
 		if room.Session.Options, err = room.Session.Options.changed(wanted, s.now()); err != nil {
 			return err
+		}
+		if wanted.HideAddresses && !hidden {
+			if err := hideNames(ctx, tx, room); err != nil {
+				return err
+			}
 		}
 		if _, _, err := tx.Append(ctx, s.record(room, KindOptions, m.ID, by.Via)); err != nil {
 			return err
@@ -397,6 +403,21 @@ func (s *Service) SetOptions(ctx context.Context, session uuid.UUID, by Identity
 		return nil, err
 	}
 	return s.Room(ctx, session)
+}
+
+// hideNames gives those a name for whom a part of their address stood, once
+// addresses are hidden.
+func hideNames(ctx context.Context, tx Tx, room *Room) error {
+	for _, m := range room.Members {
+		if m.Name != "" || m.Role == Initiator {
+			continue
+		}
+		m.Name = guestName(m.Number)
+		if err := tx.SetMember(ctx, room.Session.ID, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onlyFrom says from which states a gateway may move an endpoint: news of an

@@ -149,6 +149,9 @@ func (s *Service) HeldReply(ctx context.Context, confirmToken string) (Held, err
 	if err != nil {
 		return Held{}, err
 	}
+	if _, _, err := s.look(ctx, h.Session, Identity{Via: Mail, Grant: h.Grant}, ActRead); err != nil {
+		return Held{}, err
+	}
 	held, ok, err := s.store.GetHeld(ctx, h.Session, h.held)
 	if err == nil && !ok {
 		err = errNoSession
@@ -206,15 +209,33 @@ func (s *Service) RefuseHeld(ctx context.Context, confirmToken string) error {
 	if err != nil {
 		return err
 	}
-	return s.within(ctx, h.Session, func(tx Tx, _ *Room) error {
-		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
-		for _, w := range waiting {
-			if err == nil && w.Sender == held.Sender {
-				err = tx.SetHeld(ctx, h.Session, w.ID, HeldRefused)
-			}
+	return s.within(ctx, h.Session, func(tx Tx, room *Room) error {
+		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActRead, s.now())
+		if err != nil {
+			return err
 		}
-		return err
+		return refuseHeld(ctx, tx, room, m, func(w Held) bool { return w.Sender == held.Sender })
 	})
+}
+
+// refuseHeld throws away what waits for a member's word.
+func refuseHeld(ctx context.Context, tx Tx, room *Room, m Member, which func(Held) bool) error {
+	waiting, err := tx.ListHeld(ctx, room.Session.ID, m.ID)
+	for _, w := range waiting {
+		if err == nil && which(w) {
+			err = tx.SetHeld(ctx, room.Session.ID, w.ID, HeldRefused)
+		}
+	}
+	return err
+}
+
+// withdraw takes back what waits for a member whose grant ends: mails, and the
+// replies that nobody can confirm any more.
+func withdraw(ctx context.Context, tx Tx, room *Room, m Member) error {
+	if err := tx.WithdrawMails(ctx, room.Session.ID, m.ID); err != nil {
+		return err
+	}
+	return refuseHeld(ctx, tx, room, m, func(Held) bool { return true })
 }
 
 func (s *Service) waiting(ctx context.Context, confirmToken string) (Holder, Held, error) {

@@ -136,10 +136,12 @@ func (m Member) Display() string {
 	case m.Name != "":
 		return m.Name
 	case m.Address.IsZero():
-		return "Guest " + itoa(m.Number)
+		return guestName(m.Number)
 	}
 	return m.Address.Localpart()
 }
+
+func guestName(number int) string { return "Guest " + itoa(number) }
 
 // Endpoint is the member's endpoint on a network that has the address, and
 // says if there is one.

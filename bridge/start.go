@@ -183,7 +183,7 @@ func (s *Service) newMember(room *Room, i Invitee) Member {
 		m.Name = ""
 	}
 	if m.Name == "" && room.Session.Options.HideAddresses && m.Number > 1 {
-		m.Name = "Guest " + itoa(m.Number) // a part of the address would be shown else
+		m.Name = guestName(m.Number) // a part of the address would be shown else
 	}
 	for _, a := range s.config.Directory.Addresses(i.Address) {
 		m.Endpoints = append(m.Endpoints, Endpoint{a, EndpointMapped})
