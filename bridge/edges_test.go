@@ -224,3 +224,22 @@ func TestAddressesThatAreHiddenLaterHideTheirNamesToo(t *testing.T) {
 		require.True(t, room.Members[1].Email().IsZero())
 	})
 }
+
+func TestABlindCopyWhoseReplyIsConfirmedHasSpoken(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: dora, Blind: true}).Session.ID
+		m := memberOf(t, s, id, dora)
+		token, err := s.Token(ctx, id, m.ID, bridge.RightReply)
+		require.NoError(t, err)
+		_, err = s.ReplyByMail(ctx, bridge.MailReply{Token: token, Sender: dora, Post: bridge.PostRequest{
+			Body: bridge.Body{Text: "hello"}, Origin: bridge.Origin{Network: bridge.Mail, ID: "1"}}})
+		require.NoError(t, err)
+		_, err = s.ConfirmHeld(ctx, lettersOf(t, s, db, id, m.ID)[bridge.LetterConfirm][0].Tokens.Confirm)
+		require.NoError(t, err)
+		records, err := s.Records(ctx, id, by(bob), 3, 10)
+		require.NoError(t, err)
+		require.Len(t, records, 2)
+		require.Equal(t, bridge.KindJoined, records[0].Kind)
+		require.Equal(t, "hello", records[1].Body.Text, "the others see what she said")
+	})
+}

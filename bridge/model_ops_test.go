@@ -35,7 +35,10 @@ var operations = map[string]func(w *world) *move{
 	"wait": (*world).opWait, "restart": (*world).opRestart, "keep": (*world).opRetain,
 }
 
-func pick[T any](w *world, label string, from []T) T { return rapid.SampledFrom(from).Draw(w.t, label) }
+// pick draws one of several by its place, which rapid can print.
+func pick[T any](w *world, label string, from []T) T {
+	return from[rapid.IntRange(0, len(from)-1).Draw(w.t, label)]
+}
 
 func (w *world) flip(label string) bool { return rapid.IntRange(0, 3).Draw(w.t, label) == 3 }
 

@@ -182,7 +182,7 @@ func (w *world) run() (steps int) {
 		w.play(m, false)
 	}
 	for range rapid.IntRange(8, 14).Draw(w.t, "steps") {
-		m := operations[pick(w, "operation", names)](w)
+		m := operations[rapid.SampledFrom(names).Draw(w.t, "operation")](w)
 		if m == nil {
 			continue
 		}

@@ -176,6 +176,9 @@ func (s *Service) ConfirmHeld(ctx context.Context, confirmToken string) (Record,
 		if err := s.respond(ctx, tx, room, &m, by); err != nil {
 			return err
 		}
+		if err := s.reveal(ctx, tx, room, &m, by); err != nil {
+			return err
+		}
 		waiting, err := tx.ListHeld(ctx, h.Session, h.Member)
 		if err != nil {
 			return err
