@@ -280,7 +280,7 @@ func (w *world) opRevoke() *move {
 		s.revoke(w.now, by, target)
 		if remove {
 			target.held = nil
-			s.remove(w.now, by, target, s.head)
+			s.remove(w.now, by, target, s.head, false)
 		}
 		s.endIfEmpty(w.now)
 	}
@@ -302,7 +302,7 @@ func (w *world) opRemove() *move {
 		if !s.options.OffRecord {
 			target.held = nil
 		}
-		s.remove(w.now, by, target, s.head)
+		s.remove(w.now, by, target, s.head, false)
 	}
 	return m
 }
@@ -720,7 +720,7 @@ func (w *world) opRetain() *move {
 					last = r.seq
 				}
 			}
-			s.remove(w.now, nil, nil, last)
+			s.remove(w.now, nil, nil, last, false)
 		}
 	}}
 }

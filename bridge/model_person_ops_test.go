@@ -2,10 +2,10 @@ package bridge_test
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"mailroom/bridge"
-
-	"time"
 
 	"pgregory.net/rapid"
 )
@@ -134,13 +134,8 @@ func (w *world) opBrowser() *move {
 	if old := who.tokensOf(bridge.RightJoin); w.flip("old link") {
 		token = old[0]
 	}
-	bound := 0
-	for _, b := range who.browsers {
-		if b.live(who) {
-			bound++
-		}
-	}
-	asks := bound > 0 && who.was.email()
+	used := slices.ContainsFunc(who.browsers, func(b *modelBrowser) bool { return b.generation == who.generation })
+	asks := used && who.was.email() // also if the first was signed out: it knows the link
 	code := asks && rapid.Bool().Draw(w.t, "with code")
 	m := &move{what: fmt.Sprintf("somebody: open the link of %s in s%d, code %v", who.was.name, s.index, code), whole: asks}
 	if asks {

@@ -117,6 +117,8 @@ type world struct {
 	sessions []*modelSession
 	touched  map[*modelSession]bool
 	keys     string // which grants live, when keys were compared last
+	people   map[*modelPerson]string
+	turn     int
 }
 
 var worlds atomic.Int64
@@ -125,7 +127,7 @@ var worlds atomic.Int64
 var begin = time.UnixMicro(time.Now().UnixMicro()).UTC().Truncate(time.Hour)
 
 func newWorld(t *rapid.T, db *store.Store) *world {
-	w := &world{t: t, db: db, suffix: fmt.Sprintf("-%d-", worlds.Add(1)), now: begin, touched: map[*modelSession]bool{}}
+	w := &world{t: t, db: db, suffix: fmt.Sprintf("-%d-", worlds.Add(1)), now: begin, touched: map[*modelSession]bool{}, people: map[*modelPerson]string{}}
 	w.island = &island{Store: db, mine: map[uuid.UUID]bool{}}
 	inside, outside := "@example.org", "@client.test"
 	for _, name := range []string{"alice", "carol"} {
@@ -226,16 +228,32 @@ func (w *world) check(everything bool) {
 			w.checkSession(s)
 		}
 	}
-	for _, p := range w.cast {
-		for _, a := range p.addresses[:min(len(p.addresses), map[bool]int{false: 1, true: 3}[everything])] {
-			w.checkPerson(p, bridge.Identity{Via: bridge.Web, Address: a})
-		}
-	}
+	w.checkPeople(everything)
 	if keys := w.grants(); everything || keys != w.keys {
 		w.keys = keys
 		w.checkKeys()
 	}
 	clear(w.touched)
+}
+
+// checkPeople compares what people are shown of themselves, by one of their
+// addresses: those for whom it has changed, and one more in turn.
+func (w *world) checkPeople(everything bool) {
+	for i, p := range w.cast {
+		now := w.modelPerson(p)
+		ways := p.addresses[:1]
+		switch {
+		case everything:
+			ways = p.addresses
+		case w.people[p] == now && w.turn%len(w.cast) != i:
+			continue
+		}
+		for _, a := range ways {
+			w.checkPerson(p, bridge.Identity{Via: bridge.Web, Address: a}, now)
+		}
+		w.people[p] = now
+	}
+	w.turn++
 }
 
 // grants is everything on which it depends whether a token or browser counts.

@@ -337,8 +337,9 @@ func (s *modelSession) revoke(now time.Time, by, m *modelMember) {
 	}
 }
 
-// remove empties what a member (nil: everybody) said up to a seq.
-func (s *modelSession) remove(now time.Time, by, m *modelMember, upTo int64) {
+// remove empties what a member (nil: everybody) said up to a seq. Of who is
+// erased wholly the networks are told although nothing was said.
+func (s *modelSession) remove(now time.Time, by, m *modelMember, upTo int64, wholly bool) {
 	emptied := false
 	for _, r := range s.log {
 		if r.seq > upTo || m != nil && r.member != m {
@@ -351,7 +352,7 @@ func (s *modelSession) remove(now time.Time, by, m *modelMember, upTo int64) {
 			r.subject, emptied = "", true
 		}
 	}
-	if !emptied {
+	if !emptied && !wholly {
 		return
 	}
 	if m != nil {
@@ -395,7 +396,7 @@ func (s *modelSession) endIfEmpty(now time.Time) {
 
 // erase takes away who a member was, and what they said.
 func (s *modelSession) erase(now time.Time, m *modelMember) {
-	s.remove(now, nil, m, s.head)
+	s.remove(now, nil, m, s.head, true)
 	if !m.revoked || m.state != bridge.Revoked {
 		s.append(now, modelRecord{kind: bridge.KindRevoked, target: m})
 	}

@@ -383,6 +383,7 @@ func (t *tx) eraseRemembered(ctx context.Context, s *lockedSession, member uuid.
 	s.empty(emptied)
 	t.wrote = true
 	// Memory cannot be undone: it follows the commit.
+	ctx = context.WithoutCancel(ctx)
 	t.afterCommit(func() error {
 		keeper, err := t.keepers.of(ctx, s.Keeper)
 		if err != nil {
