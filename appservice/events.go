@@ -113,15 +113,15 @@ func (g *Gateway) takeName(ctx context.Context, in incoming) error {
 	})
 }
 
-// takeTopic takes the room's topic for the subject, which is what people who change it mean. Our rooms have no topic of their
-// own.
+// takeTopic takes the room's topic for the subject, which is what people who change it mean. Only rooms that are off the record
+// have a topic of their own, and nobody can change that.
 func (g *Gateway) takeTopic(ctx context.Context, in incoming) error {
 	topic := in.Content.AsTopic().Topic
 	if topic == "" {
 		return nil
 	}
-	return g.takeSubject(ctx, in, topic, func(ctx context.Context, _ *bridge.Room) error {
-		_, err := g.as(g.bot).SendStateEvent(ctx, in.RoomID, event.StateTopic, "", &event.TopicEventContent{})
+	return g.takeSubject(ctx, in, topic, func(ctx context.Context, room *bridge.Room) error {
+		_, err := g.as(g.bot).SendStateEvent(ctx, in.RoomID, event.StateTopic, "", &event.TopicEventContent{Topic: topicOf(room)})
 		return err
 	})
 }

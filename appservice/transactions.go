@@ -70,7 +70,10 @@ func ping(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "",
 // repeats one.
 func (g *Gateway) transaction(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Events []json.RawMessage `json:"events"`
+		Events    []json.RawMessage `json:"events"`
+		Ephemeral []json.RawMessage `json:"ephemeral"`
+		// MSC2409, as Synapse sends it.
+		Unstable []json.RawMessage `json:"de.sorunome.msc2409.ephemeral"`
 	}
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxTransaction)).Decode(&body)
 	var tooLarge *http.MaxBytesError
@@ -84,6 +87,7 @@ func (g *Gateway) transaction(w http.ResponseWriter, r *http.Request) {
 	case g.take(r.Context(), body.Events) != nil:
 		answer(w, http.StatusInternalServerError, "M_UNKNOWN", "Not everything could be stored. Send it again.")
 	default:
+		g.takeEphemeral(r.Context(), append(body.Ephemeral, body.Unstable...))
 		answer(w, http.StatusOK, "", "")
 	}
 }
