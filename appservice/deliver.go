@@ -29,10 +29,11 @@ type delivery struct {
 	room, whole *bridge.Room
 	say         locales.Printer
 
-	// The rest is of natives.go: whether somebody may be waiting, who waits for an invitation, and who got one.
-	arranged bool
-	waiting  []bridge.Member
-	met      []bridge.Member
+	// The rest is of natives.go: whether somebody may be waiting, who waits for an invitation, who got one, and who cannot be
+	// given one.
+	arranged     bool
+	waiting, met []bridge.Member
+	failed       map[uuid.UUID]bool
 }
 
 func (g *Gateway) newDelivery(v *view, whole *bridge.Room) *delivery {
@@ -46,6 +47,11 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 	if len(records) == 0 {
 		return 0, nil
 	}
+	accepted, err = g.deliver(ctx, lane, records)
+	return accepted, g.hush(err)
+}
+
+func (g *Gateway) deliver(ctx context.Context, lane bridge.Lane, records []bridge.Record) (accepted int, err error) {
 	v := g.views.take(lane)
 	if v != nil && time.Now().Before(v.quietUntil) {
 		g.views.keep(v)
@@ -67,7 +73,7 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 		v.fence = lane.Fence
 	}
 	d := g.newDelivery(v, room)
-	accepted, err = d.deliver(ctx, records)
+	accepted, err = d.bringAll(ctx, records)
 	if accepted > 0 {
 		v.acked = records[accepted-1].Seq
 	}
@@ -98,7 +104,7 @@ func (g *Gateway) open(ctx context.Context, room *bridge.Room, records []bridge.
 	return g.newView(session, made), nil
 }
 
-func (d *delivery) deliver(ctx context.Context, records []bridge.Record) (accepted int, err error) {
+func (d *delivery) bringAll(ctx context.Context, records []bridge.Record) (accepted int, err error) {
 	if err := d.arrangeNatives(ctx); err != nil {
 		return 0, err
 	}
@@ -163,7 +169,7 @@ var kinds = map[bridge.Kind]func(*delivery, context.Context, bridge.Record) erro
 // not shown any more.
 func (d *delivery) invited(ctx context.Context, r bridge.Record) error {
 	m, ok := d.room.Member(r.Target)
-	if !ok || onMatrix(m) || m.State == bridge.Revoked || m.State == bridge.Declined {
+	if !ok || d.isNative(m) || m.State == bridge.Revoked || m.State == bridge.Declined {
 		return nil
 	}
 	return d.inviteGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
@@ -177,7 +183,7 @@ func (d *delivery) joined(ctx context.Context, r bridge.Record) error {
 		return nil
 	case m.JoinedBy(bridge.Matrix):
 		return d.removeGhost(ctx, d.view, d.ghostOf(m.ID))
-	case onMatrix(m):
+	case d.isNative(m):
 		return nil
 	}
 	return d.joinGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
@@ -282,16 +288,16 @@ func (d *delivery) send(ctx context.Context, who speaker, r bridge.Record, part 
 			return err
 		}
 		if err = d.put(ctx, who.user, r, part); isForbidden(err) {
-			return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+			return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: d.hush(err)}
 		}
 	}
 	switch {
 	case err == nil:
 		return nil
 	case isTooLarge(err):
-		return &bridge.RefusedError{Reason: d.say.T("room.too_large"), Err: err}
+		return &bridge.RefusedError{Reason: d.say.T("room.too_large"), Err: d.hush(err)}
 	case isMalformed(err):
-		return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+		return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: d.hush(err)}
 	default:
 		return fmt.Errorf("send record %d as %s: %w", r.Seq, who.user, err)
 	}

@@ -181,7 +181,7 @@ func (e *erasure) matches(evt *event.Event) bool {
 		return e.isSubject(evt, "topic", topicOf(e.room))
 	}
 	if !e.owns(evt.Sender) {
-		return e.person && e.isNative(evt.Sender) && len(evt.Content.Raw) > 0
+		return e.person && e.isMember(evt.Sender) && len(evt.Content.Raw) > 0
 	}
 	return e.isSaid(evt)
 }
@@ -202,26 +202,31 @@ func (e *erasure) isSaid(evt *event.Event) bool {
 
 // isName finds the places in which somebody's name stands, and invitations, which have the subject in them.
 func (e *erasure) isName(evt *event.Event) bool {
-	user, member := id.UserID(evt.GetStateKey()), evt.Content.AsMember()
+	user, name := id.UserID(evt.GetStateKey()), textIn(evt, "displayname")
 	switch {
-	case e.person && (user == e.ghostOf(e.member.ID) || e.isNative(user)):
-		return member.Displayname != "" && member.Displayname != e.neutralName()
+	case e.person && (user == e.ghostOf(e.member.ID) || e.isMember(user)):
+		return name != "" && name != e.neutralName()
 	case e.subjects && evt.Sender == e.bot:
-		return member.Membership == event.MembershipInvite && member.Reason != ""
+		return textIn(evt, "membership") == string(event.MembershipInvite) && textIn(evt, "reason") != ""
 	}
 	return false
 }
 
+func textIn(evt *event.Event, field string) string {
+	text, _ := evt.Content.Raw[field].(string)
+	return text
+}
+
 func (e *erasure) isSubject(evt *event.Event, field, now string) bool {
-	if !e.isNative(evt.Sender) && !(e.subjects && e.owns(evt.Sender)) {
+	if !e.isMember(evt.Sender) && !(e.subjects && e.owns(evt.Sender)) {
 		return false
 	}
-	text, _ := evt.Content.Raw[field].(string)
+	text := textIn(evt, field)
 	return text != "" && text != now
 }
 
-// isNative says that a user is the member.
-func (e *erasure) isNative(user id.UserID) bool {
+// isMember says that a user is the member.
+func (e *erasure) isMember(user id.UserID) bool {
 	address := nativeOf(e.member).Address
 	return !address.IsZero() && address == identityOf(user).Address
 }

@@ -51,7 +51,7 @@ func (g *Gateway) anybodyThere(ctx context.Context, room *bridge.Room) (bool, er
 }
 
 func (g *Gateway) markFailed(ctx context.Context, room *bridge.Room, address bridge.Address, why string) error {
-	g.log.Info("a member cannot be invited on Matrix", "session", room.Session.ID, "user", address.ID, "reason", why)
+	g.log.Info("a member cannot be invited on Matrix", "session", room.Session.ID, "user", g.hushed(id.UserID(address.ID)), "reason", why)
 	return g.svc.SetEndpoint(ctx, room.Session.ID, address, bridge.EndpointFailed)
 }
 
@@ -134,17 +134,28 @@ func (d *delivery) inviteNative(ctx context.Context, m bridge.Member) error {
 	case err != nil:
 		return err
 	case !exists:
-		return d.markFailed(ctx, d.room, address, "the homeserver knows no such account")
-	}
-	if d.mustNotMeet(m) {
-		return d.markFailed(ctx, d.room, address, "the session hides addresses, and the room would show this one")
+		return d.leaveOut(ctx, m, "the homeserver knows no such account")
+	case d.mustNotMeet(m):
+		return d.leaveOut(ctx, m, "the session hides addresses, and the room would show this one")
 	}
 	if err := d.takeBackPrivate(ctx, m); err != nil {
 		return err
 	}
 	d.met = append(d.met, m)
-	return d.sendInvitation(ctx, address, user)
+	return d.sendInvitation(ctx, m, user)
 }
+
+// leaveOut gives a member up who cannot be invited: a ghost stands for them.
+func (d *delivery) leaveOut(ctx context.Context, m bridge.Member, why string) error {
+	if d.failed == nil {
+		d.failed = make(map[uuid.UUID]bool)
+	}
+	d.failed[m.ID] = true
+	return d.markFailed(ctx, d.room, nativeOf(m).Address, why)
+}
+
+// isNative says that a member needs no ghost to be seen.
+func (d *delivery) isNative(m bridge.Member) bool { return onMatrix(m) && !d.failed[m.ID] }
 
 // mustNotMeet says that a member may not be invited although they have an account, since a room shows the user IDs of
 // everybody in it to everybody there: if the session hides addresses, only those are in it who know each other's. The others
@@ -165,13 +176,13 @@ func neverThere(m bridge.Member) bool {
 	return !ok || e.State == bridge.EndpointMapped || e.State == bridge.EndpointFailed
 }
 
-func (d *delivery) sendInvitation(ctx context.Context, address bridge.Address, user id.UserID) error {
+func (d *delivery) sendInvitation(ctx context.Context, m bridge.Member, user id.UserID) error {
 	_, err := d.as(d.bot).InviteUser(ctx, d.view.room, &mautrix.ReqInviteUser{UserID: user, Reason: d.invitation()})
 	switch {
 	case err == nil:
-		return d.svc.SetEndpoint(ctx, d.room.Session.ID, address, bridge.EndpointInvited)
+		return d.svc.SetEndpoint(ctx, d.room.Session.ID, nativeOf(m).Address, bridge.EndpointInvited)
 	case d.cannotBeInvited(user, err):
-		return d.markFailed(ctx, d.room, address, err.Error())
+		return d.leaveOut(ctx, m, d.hush(err).Error())
 	default:
 		return fmt.Errorf("invite %s: %w", user, err)
 	}
@@ -252,7 +263,7 @@ func (g *Gateway) checkGuest(ctx context.Context, session uuid.UUID, room id.Roo
 		g.turnAway(ctx, session, room, user)
 	case "":
 		if err != nil {
-			g.log.Error("could not find out if somebody may be in a room", "room", room, "user", user, "error", err)
+			g.log.Error("could not find out if somebody may be in a room", "room", room, "user", g.hushed(user), "error", g.hush(err))
 		}
 	}
 }
@@ -266,10 +277,10 @@ func (g *Gateway) turnAway(ctx context.Context, session uuid.UUID, room id.RoomI
 		err = g.kick(ctx, room, user, printerOf(snapshot).T("room.no_permission"))
 	}
 	if err != nil {
-		g.log.Error("somebody without permission could not be removed from a room", "room", room, "user", user, "error", err)
+		g.log.Error("somebody without permission could not be removed from a room", "room", room, "user", g.hushed(user), "error", g.hush(err))
 		return
 	}
-	g.log.Info("removed somebody without permission from a room", "room", room, "user", user)
+	g.log.Info("removed somebody without permission from a room", "room", room, "user", g.hushed(user))
 }
 
 // identityOf is who the homeserver proves somebody to be.

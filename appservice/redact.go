@@ -74,7 +74,7 @@ func (d *delivery) redact(ctx context.Context, evt id.EventID) error {
 		}
 	}
 	if isDefinite(err) {
-		d.log.Warn("the homeserver does not redact an event", "room", d.view.room, "event", evt, "error", err)
+		d.log.Warn("the homeserver does not redact an event", "room", d.view.room, "event", evt, "error", d.hush(err))
 		return nil
 	}
 	if err != nil {

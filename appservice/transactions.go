@@ -82,7 +82,7 @@ func (g *Gateway) transaction(w http.ResponseWriter, r *http.Request) {
 		g.log.Error("a transaction of the homeserver is too large to be taken", "transaction", r.PathValue("txn"), "limit", maxTransaction)
 		answer(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "The transaction is too large.")
 	case err != nil:
-		g.log.Warn("a transaction of the homeserver cannot be read", "transaction", r.PathValue("txn"), "error", err)
+		g.log.Warn("a transaction of the homeserver cannot be read", "transaction", r.PathValue("txn"), "error", g.hush(err))
 		answer(w, http.StatusBadRequest, "M_NOT_JSON", "The transaction is not JSON.")
 	case g.take(r.Context(), body.Events) != nil:
 		answer(w, http.StatusInternalServerError, "M_UNKNOWN", "Not everything could be stored. Send it again.")
@@ -108,7 +108,7 @@ func (g *Gateway) byRoom(raw []json.RawMessage) (rooms map[id.RoomID][]*event.Ev
 	for _, text := range raw {
 		evt, err := parseEvent(text)
 		if err != nil {
-			g.log.Warn("an event of the homeserver is malformed and left out", "error", err)
+			g.log.Warn("an event of the homeserver is malformed and left out", "error", g.hush(err))
 			continue
 		}
 		if _, known := rooms[evt.RoomID]; !known {
@@ -124,7 +124,7 @@ func (g *Gateway) takeRoom(ctx context.Context, events []*event.Event) error {
 	for _, evt := range events {
 		if err := g.handle(ctx, evt); err != nil {
 			g.log.Error("an event of Matrix could not be stored; the homeserver will repeat it",
-				slog.String("event", evt.ID.String()), slog.String("room", evt.RoomID.String()), slog.Any("error", err))
+				slog.String("event", evt.ID.String()), slog.String("room", evt.RoomID.String()), slog.Any("error", g.hush(err)))
 			return err
 		}
 	}

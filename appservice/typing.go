@@ -97,7 +97,7 @@ func (g *Gateway) showTyping(ctx context.Context) {
 		}
 		for session := range g.typists.take() {
 			if err := g.showTypingIn(ctx, session); err != nil && ctx.Err() == nil {
-				g.log.Debug("who types cannot be shown on Matrix", "session", session, "error", err)
+				g.log.Debug("who types cannot be shown on Matrix", "session", session, "error", g.hush(err))
 			}
 		}
 	}
@@ -187,7 +187,7 @@ func (g *Gateway) takeEphemeral(ctx context.Context, raw []json.RawMessage) {
 			continue
 		}
 		if err := g.takeTyping(ctx, typing.Room, typing.Content.Users); err != nil {
-			g.log.Debug("who types on Matrix could not be told on", "room", typing.Room, "error", err)
+			g.log.Debug("who types on Matrix could not be told on", "room", typing.Room, "error", g.hush(err))
 		}
 	}
 }
