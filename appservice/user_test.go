@@ -157,10 +157,11 @@ func (u *user) name(room string) string {
 	return content.Name
 }
 
-// timeline is everything that the user can see in a room, oldest first.
+// timeline is everything that the user can see in a room, oldest first. Dendrite shows some pages twice to who has left.
 func (u *user) timeline(room string) []happening {
 	u.t.Helper()
 	var all []happening
+	known := make(map[string]bool)
 	from := ""
 	for {
 		var page struct {
@@ -170,7 +171,11 @@ func (u *user) timeline(room string) []happening {
 		if u.try(http.MethodGet, fmt.Sprintf("rooms/%s/messages?dir=b&limit=500&from=%s", url.PathEscape(room), url.QueryEscape(from)), nil, &page) != http.StatusOK {
 			return nil
 		}
-		all = append(all, page.Chunk...)
+		for _, h := range page.Chunk {
+			if !known[h.ID] {
+				all, known[h.ID] = append(all, h), true
+			}
+		}
 		if len(page.Chunk) == 0 || page.End == "" || page.End == from {
 			slices.Reverse(all)
 			return all
