@@ -33,6 +33,7 @@ type fakeRoom struct {
 	changes  []happening // of the state, oldest first; for readers, they were all before the messages
 	state    map[string]any
 	created  int64
+	asked    map[string]any // for what the room was made
 }
 
 // fault is played once, at the first request whose method and path contain what.
@@ -227,7 +228,7 @@ func (h *homeserver) createRoom(w http.ResponseWriter, r *http.Request) {
 	var body map[string]any
 	read(r, &body)
 	id := fmt.Sprintf("!%d:%s", len(h.rooms), testDomain)
-	room := &fakeRoom{members: make(map[string]happening), state: make(map[string]any)}
+	room := &fakeRoom{members: make(map[string]happening), state: make(map[string]any), asked: body}
 	room.set("m.room.name", map[string]any{"name": body["name"]})
 	room.set("m.room.power_levels", body["power_level_content_override"])
 	if body["topic"] != nil {

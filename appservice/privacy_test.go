@@ -78,6 +78,24 @@ func TestSessionOfBlindCopiesAloneNeedsNoRoom(t *testing.T) {
 	require.Empty(t, s.rooms)
 }
 
+func TestRoomCanBeFoundAndEnteredByNobody(t *testing.T) {
+	s := newStage(t)
+	require.NoError(t, s.deliver(t))
+	_, room := s.room(t)
+	require.Equal(t, "private_chat", room.asked["preset"], "by invitation only")
+	require.Equal(t, "private", room.asked["visibility"], "in no directory")
+	require.NotContains(t, room.asked, "room_alias_name")
+	require.Equal(t, "forbidden", room.state["m.room.guest_access"].(map[string]any)["guest_access"])
+	levels := room.state["m.room.power_levels"].(map[string]any)
+	for _, act := range []string{"invite", "kick", "ban", "redact", "state_default"} {
+		require.EqualValues(t, levelBot, levels[act], act)
+	}
+	for _, level := range levels["events"].(map[string]any) {
+		require.EqualValues(t, levelUser, level, "only the name and the topic")
+	}
+	require.Len(t, levels["events"], 2)
+}
+
 func TestOffTheRecordHasNoRoom(t *testing.T) {
 	s := newStage(t)
 	s.opens(bridge.Options{OffRecord: true}, s.alice, s.carol)
