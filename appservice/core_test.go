@@ -2,6 +2,7 @@ package appservice
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,10 @@ type core struct {
 	mu       sync.Mutex
 	sessions map[uuid.UUID]*conversation
 	fault    error // what the next writes fail with
+
+	signs   map[uuid.UUID]map[uuid.UUID]bool // who types, by who sees it
+	heard   []string                         // signals that came, as "<user ID> <kind> <on>"
+	onSigns func(uuid.UUID)
 }
 
 type conversation struct {
@@ -39,6 +44,9 @@ func (c *core) start(subject string, members ...bridge.Member) uuid.UUID {
 		members[i].Number = i + 1
 	}
 	members[0].Role, members[0].State = bridge.Initiator, bridge.Joined
+	for i := range members[1:] {
+		members[i+1].Inviter = members[0].ID
+	}
 	conv.room.Members = members
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +61,7 @@ func (c *core) start(subject string, members ...bridge.Member) uuid.UUID {
 // person is a member with a mail address and, if native is not empty, a Matrix account.
 func person(name, email, native string) bridge.Member {
 	m := bridge.Member{
-		ID: uuid.New(), Name: name, Address: bridge.EmailAddress(email), Role: bridge.Participant, State: bridge.Invited,
+		ID: uuid.New(), Person: uuid.New(), Name: name, Address: bridge.EmailAddress(email), Role: bridge.Participant, State: bridge.Invited,
 		Grant:     bridge.Grant{ID: uuid.New()},
 		Endpoints: []bridge.Endpoint{{Address: bridge.EmailAddress(email), State: bridge.EndpointMapped}},
 	}
@@ -299,6 +307,58 @@ func (c *core) SessionOf(_ context.Context, _ bridge.Network, remote string) (uu
 func (c *core) SetEndpoint(_ context.Context, session uuid.UUID, address bridge.Address, state bridge.EndpointState) error {
 	c.change(session, func(conv *conversation) { conv.setEndpoint(address, state) })
 	return nil
+}
+
+func (c *core) Log(_ context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error) {
+	records := c.records(session, after)
+	return records[:min(limit, len(records))], nil
+}
+
+func (c *core) Signal(_ context.Context, session uuid.UUID, by bridge.Identity, kind bridge.SignalKind, on bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _, err := c.gate(session, by)
+	if err == nil {
+		c.heard = append(c.heard, fmt.Sprint(by.Address.ID, " ", kind, " ", on))
+	}
+	return err
+}
+
+func (c *core) SignsFor(_ context.Context, _ *bridge.Room, me bridge.Member) (signs []bridge.Signs, _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for member, typing := range c.signs[me.ID] {
+		signs = append(signs, bridge.Signs{Member: member, Typing: typing})
+	}
+	return signs, nil
+}
+
+func (c *core) OnSignal(f func(uuid.UUID)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onSigns = f
+}
+
+// erases empties what a member said so far, as the core does, and tells of it.
+func (c *core) erases(session, member uuid.UUID) bridge.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conv := c.sessions[session]
+	for i, r := range conv.log {
+		if r.Kind == bridge.KindMessage && (member == uuid.Nil || r.Member == member) {
+			conv.log[i].Body, conv.log[i].Erased = bridge.Body{}, true
+		}
+	}
+	return conv.append(bridge.Record{Kind: bridge.KindErased, Target: member, Ref: int64(len(conv.log))})
+}
+
+// forgets erases a member as a person.
+func (c *core) forgets(session, member uuid.UUID) {
+	c.erases(session, member)
+	c.append(session, bridge.Record{Kind: bridge.KindRevoked, Target: member})
+	c.member(session, member, func(m *bridge.Member) {
+		m.Name, m.Address, m.Person, m.State, m.Grant.Revoked = "", bridge.Address{}, uuid.Nil, bridge.Revoked, true
+	})
 }
 
 func (conv *conversation) setEndpoint(address bridge.Address, state bridge.EndpointState) {

@@ -24,8 +24,20 @@ const oldAfter = time.Minute
 type delivery struct {
 	*Gateway
 	view *view
-	room *bridge.Room
-	say  locales.Printer
+	// room is the session as everybody in the Matrix room may see it; whole has the blind copies, too, for what must be
+	// taken away.
+	room, whole *bridge.Room
+	say         locales.Printer
+
+	// The rest is of natives.go: whether somebody may be waiting, who waits for an invitation, who got one, and who cannot be
+	// given one.
+	arranged     bool
+	waiting, met []bridge.Member
+	failed       map[uuid.UUID]bool
+}
+
+func (g *Gateway) newDelivery(v *view, whole *bridge.Room) *delivery {
+	return &delivery{Gateway: g, view: v, room: whole.Public(), whole: whole, say: printerOf(whole)}
 }
 
 // Deliver brings the records into the session's room. It returns how many of them are there, and a *bridge.WaitError when
@@ -35,14 +47,24 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 	if len(records) == 0 {
 		return 0, nil
 	}
+	accepted, err = g.deliver(ctx, lane, records)
+	return accepted, g.hush(err)
+}
+
+func (g *Gateway) deliver(ctx context.Context, lane bridge.Lane, records []bridge.Record) (accepted int, err error) {
 	v := g.views.take(lane)
 	if v != nil && time.Now().Before(v.quietUntil) {
 		g.views.keep(v)
 		return 0, &bridge.WaitError{Until: v.quietUntil}
 	}
 	room, err := g.svc.Room(ctx, lane.Session)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case !hasRoom(room.Session):
+		return len(records), nil
+	case room.Session.State == bridge.Over:
+		return g.end(ctx, room, records)
 	}
 	if v == nil {
 		if v, err = g.open(ctx, room, records); err != nil {
@@ -50,8 +72,8 @@ func (g *Gateway) Deliver(ctx context.Context, lane bridge.Lane, records []bridg
 		}
 		v.fence = lane.Fence
 	}
-	d := &delivery{Gateway: g, view: v, room: room, say: printerOf(room)}
-	accepted, err = d.deliver(ctx, records)
+	d := g.newDelivery(v, room)
+	accepted, err = d.bringAll(ctx, records)
 	if accepted > 0 {
 		v.acked = records[accepted-1].Seq
 	}
@@ -82,20 +104,32 @@ func (g *Gateway) open(ctx context.Context, room *bridge.Room, records []bridge.
 	return g.newView(session, made), nil
 }
 
-func (d *delivery) deliver(ctx context.Context, records []bridge.Record) (accepted int, err error) {
-	if err := d.inviteNatives(ctx); err != nil {
+func (d *delivery) bringAll(ctx context.Context, records []bridge.Record) (accepted int, err error) {
+	if err := d.arrangeNatives(ctx); err != nil {
 		return 0, err
 	}
 	for i, r := range records {
-		bring, ok := kinds[r.Kind]
-		if !ok {
-			continue
-		}
-		if err := bring(d, ctx, r); err != nil {
+		if err := d.bring(ctx, r); err != nil {
 			return i, err
 		}
 	}
 	return len(records), nil
+}
+
+// bring makes of one record what it is in the room. Nobody is invited before the room says what is kept of it.
+func (d *delivery) bring(ctx context.Context, r bridge.Record) error {
+	if r.Kind == bridge.KindStarted {
+		if err := d.warn(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := d.inviteNatives(ctx, r.Seq); err != nil {
+		return err
+	}
+	if do, ok := kinds[r.Kind]; ok {
+		return do(d, ctx, r)
+	}
+	return nil
 }
 
 // conclude keeps the view if it is still certain what the room holds, and tells the outbox what an error means.
@@ -121,18 +155,21 @@ var kinds = map[bridge.Kind]func(*delivery, context.Context, bridge.Record) erro
 	bridge.KindJoined:   (*delivery).joined,
 	bridge.KindLeft:     (*delivery).left,
 	bridge.KindRevoked:  (*delivery).revoked,
+	bridge.KindDeclined: (*delivery).left,
 	bridge.KindMessage:  (*delivery).message,
 	bridge.KindSubject:  (*delivery).subject,
 	bridge.KindClosed:   (*delivery).closed,
 	bridge.KindReopened: (*delivery).reopened,
 	bridge.KindFailure:  (*delivery).failure,
+	bridge.KindOptions:  (*delivery).options,
+	bridge.KindErased:   (*delivery).erased,
 }
 
-// invited shows who was invited. Native members were invited natively (natives.go); somebody whose grant has been revoked
-// meanwhile is not shown any more.
+// invited shows who was invited. Native members are invited natively (natives.go); somebody whose grant has ended meanwhile is
+// not shown any more.
 func (d *delivery) invited(ctx context.Context, r bridge.Record) error {
 	m, ok := d.room.Member(r.Target)
-	if !ok || onMatrix(m) || m.State == bridge.Revoked {
+	if !ok || d.isNative(m) || m.State == bridge.Revoked || m.State == bridge.Declined {
 		return nil
 	}
 	return d.inviteGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
@@ -146,38 +183,33 @@ func (d *delivery) joined(ctx context.Context, r bridge.Record) error {
 		return nil
 	case m.JoinedBy(bridge.Matrix):
 		return d.removeGhost(ctx, d.view, d.ghostOf(m.ID))
-	case onMatrix(m):
+	case d.isNative(m):
 		return nil
 	}
 	return d.joinGhost(ctx, d.view, d.ghostOf(m.ID), ghostName(d.say, d.room, m, r.Via()))
 }
 
-// left takes the member out, natively too if they left by another way and have not come back since.
+// left takes the member's ghost out. Natively they were taken out before (natives.go).
 func (d *delivery) left(ctx context.Context, r bridge.Record) error {
-	m, ok := d.room.Member(r.Member)
-	if !ok {
-		return nil
-	}
-	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || m.State != bridge.Left {
-		return err
-	}
-	return d.removeNative(ctx, m, d.say.T("room.left_elsewhere"))
+	return d.removeGhost(ctx, d.view, d.ghostOf(r.Member))
 }
 
+// revoked is left of somebody else, who may have come back by means that we do not see: so it is looked once more.
 func (d *delivery) revoked(ctx context.Context, r bridge.Record) error {
-	m, ok := d.room.Member(r.Target)
+	m, ok := d.whole.Member(r.Target)
 	if !ok {
 		return nil
 	}
-	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || m.State != bridge.Revoked {
+	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || !m.Gone() {
 		return err
 	}
-	return d.removeNative(ctx, m, d.say.T("room.revoked"))
+	delete(d.view.out, id.UserID(nativeOf(m).Address.ID))
+	return d.removeNative(ctx, m)
 }
 
-// message lets the member's ghost say it, unless it was said in this room.
+// message lets the member's ghost say it, unless it was said in this room, or was taken away since.
 func (d *delivery) message(ctx context.Context, r bridge.Record) error {
-	if r.Via() == bridge.Matrix {
+	if r.Via() == bridge.Matrix || r.Erased {
 		return nil
 	}
 	parts := partsOf(r.Body, event.MsgText)
@@ -210,8 +242,9 @@ func (d *delivery) reopened(ctx context.Context, r bridge.Record) error {
 	return d.notice(ctx, r, d.say.T("room.reopened", "Name", d.nameOf(r.Member)))
 }
 
-func (d *delivery) failure(ctx context.Context, r bridge.Record) error {
-	return d.notice(ctx, r, r.Body.Text)
+// options lets newcomers see what the session now lets them see. Nothing else that a session allows shows in its room.
+func (d *delivery) options(ctx context.Context, _ bridge.Record) error {
+	return d.setVisibility(ctx, d.view.room, d.room.Session.Options)
 }
 
 // nameOf is the name of the member who did something, or the bot's for an operator who is no member.
@@ -255,16 +288,16 @@ func (d *delivery) send(ctx context.Context, who speaker, r bridge.Record, part 
 			return err
 		}
 		if err = d.put(ctx, who.user, r, part); isForbidden(err) {
-			return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+			return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: d.hush(err)}
 		}
 	}
 	switch {
 	case err == nil:
 		return nil
 	case isTooLarge(err):
-		return &bridge.RefusedError{Reason: d.say.T("room.too_large"), Err: err}
+		return &bridge.RefusedError{Reason: d.say.T("room.too_large"), Err: d.hush(err)}
 	case isMalformed(err):
-		return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: err}
+		return &bridge.RefusedError{Reason: d.say.T("room.refused"), Err: d.hush(err)}
 	default:
 		return fmt.Errorf("send record %d as %s: %w", r.Seq, who.user, err)
 	}

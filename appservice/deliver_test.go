@@ -393,7 +393,7 @@ func (s *stage) talkingNeeds(t *testing.T) float64 {
 
 func TestFailureIsANotice(t *testing.T) {
 	s := newStage(t)
-	s.svc.append(s.session, bridge.Record{Kind: bridge.KindFailure, Body: bridge.Body{Text: "Bob could not be reached."}, Destination: bridge.ToMail(s.alice.ID)})
+	s.svc.append(s.session, bridge.Record{Kind: bridge.KindFailure, Body: bridge.Body{Text: "Bob could not be reached."}, Destination: bridge.ToXMPP})
 	require.NoError(t, s.deliver(t))
 	_, room := s.room(t)
 	require.Equal(t, "m.notice", room.messages[0].text("msgtype"))

@@ -56,5 +56,5 @@ func (g *Gateway) noteEcho(ctx context.Context, room id.RoomID, m marker, evt id
 	ctx, cancel := briefly(ctx)
 	defer cancel()
 	_, err := g.as(g.bot).RedactEvent(ctx, room, evt, mautrix.ReqRedact{TxnID: "twice-" + strings.TrimPrefix(evt.String(), "$")})
-	g.log.Warn("the homeserver brought a message twice; the second was deleted", "room", room, "event", evt, "error", err)
+	g.log.Warn("the homeserver brought a message twice; the second was deleted", "room", room, "event", evt, "error", g.hush(err))
 }

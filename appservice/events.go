@@ -26,7 +26,7 @@ func parseEvent(text json.RawMessage) (*event.Event, error) {
 	}
 	for _, name := range []string{evt.ID.String(), evt.RoomID.String(), evt.Sender.String()} {
 		if name == "" || len(name) > maxID || strings.ContainsFunc(name, isControl) {
-			return nil, fmt.Errorf("the ID %.300q is missing or malformed", name)
+			return nil, fmt.Errorf("the ID of it, of its room or of its sender is missing, longer than %d bytes, or has control characters in it", maxID)
 		}
 	}
 	evt.Type.Class = event.MessageEventType
@@ -97,7 +97,7 @@ func (g *Gateway) takeForeign(ctx context.Context, evt *event.Event) {
 	defer cancel()
 	_, err := g.as(user).LeaveRoom(ctx, evt.RoomID, &mautrix.ReqLeave{Reason: defaultPrinter.T("room.foreign")})
 	if unlessForbidden(err) != nil {
-		g.log.Warn("an invitation into a foreign room could not be refused", "room", evt.RoomID, "user", user, "error", err)
+		g.log.Warn("an invitation into a foreign room could not be refused", "room", evt.RoomID, "user", g.hushed(user), "error", g.hush(err))
 	}
 }
 
@@ -113,15 +113,15 @@ func (g *Gateway) takeName(ctx context.Context, in incoming) error {
 	})
 }
 
-// takeTopic takes the room's topic for the subject, which is what people who change it mean. Our rooms have no topic of their
-// own.
+// takeTopic takes the room's topic for the subject, which is what people who change it mean. Only rooms that are off the record
+// have a topic of their own, and nobody can change that.
 func (g *Gateway) takeTopic(ctx context.Context, in incoming) error {
 	topic := in.Content.AsTopic().Topic
 	if topic == "" {
 		return nil
 	}
-	return g.takeSubject(ctx, in, topic, func(ctx context.Context, _ *bridge.Room) error {
-		_, err := g.as(g.bot).SendStateEvent(ctx, in.RoomID, event.StateTopic, "", &event.TopicEventContent{})
+	return g.takeSubject(ctx, in, topic, func(ctx context.Context, room *bridge.Room) error {
+		_, err := g.as(g.bot).SendStateEvent(ctx, in.RoomID, event.StateTopic, "", &event.TopicEventContent{Topic: topicOf(room)})
 		return err
 	})
 }
@@ -152,7 +152,7 @@ func (g *Gateway) unlessRefused(ctx context.Context, in incoming, err error, und
 		failed = g.explainTo(ctx, in, room, err)
 	}
 	if failed != nil {
-		g.log.Warn("a refusal could not be explained on Matrix", "session", in.session, "event", in.ID, "error", failed)
+		g.log.Warn("a refusal could not be explained on Matrix", "session", in.session, "event", in.ID, "error", g.hush(failed))
 	}
 	return nil
 }

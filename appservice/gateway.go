@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,6 +53,10 @@ type Service interface {
 	SetPortal(ctx context.Context, session uuid.UUID, network bridge.Network, remote string) error
 	SessionOf(ctx context.Context, network bridge.Network, remote string) (uuid.UUID, bool, error)
 	SetEndpoint(ctx context.Context, session uuid.UUID, address bridge.Address, state bridge.EndpointState) error
+	Log(ctx context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error)
+	Signal(ctx context.Context, session uuid.UUID, by bridge.Identity, kind bridge.SignalKind, on bool) error
+	SignsFor(ctx context.Context, room *bridge.Room, me bridge.Member) ([]bridge.Signs, error)
+	OnSignal(f func(session uuid.UUID))
 }
 
 // Gateway is the Matrix side of all sessions. It is safe for concurrent use, except that the records of one session must be
@@ -70,6 +75,7 @@ type Gateway struct {
 	portals      portals
 	views        views
 	echoes       echoes
+	typists      typists
 }
 
 // New checks the configuration and reads the registration file. Errors name the key and say how to mend it.
@@ -88,6 +94,7 @@ func New(cfg Config, svc Service, log *slog.Logger) (*Gateway, error) {
 		homeserver:   homeserver,
 		client:       newHTTPClient(),
 		bot:          id.NewUserID(botLocalpart, cfg.Domain),
+		typists:      typists{hints: make(chan struct{}, 1)},
 	}, nil
 }
 
@@ -133,11 +140,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
-	greeted := make(chan struct{})
-	go func() {
-		defer close(greeted)
-		g.greet(ctx)
-	}()
+	var aside sync.WaitGroup
+	aside.Go(func() { g.greet(ctx) })
+	aside.Go(func() { g.showTyping(ctx) })
 	finished := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
 		defer close(finished)
@@ -151,7 +156,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	err := server.Serve(g.listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		<-finished // what is under way is still stored
-		<-greeted
+		aside.Wait()
 		return nil
 	}
 	return fmt.Errorf("serve the homeserver: %w", err)

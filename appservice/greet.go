@@ -93,7 +93,7 @@ func (g *Gateway) leaveOrphans(ctx context.Context) error {
 			continue
 		}
 		if err := g.leaveOrphan(ctx, room); err != nil {
-			g.log.Warn("a room without a session could not be left", "room", room, "error", err)
+			g.log.Warn("a room without a session could not be left", "room", room, "error", g.hush(err))
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,14 +22,18 @@ type homeserver struct {
 	sent     map[string]string // remembered transactions to event IDs
 	requests []string          // method and path of each request, in order
 	times    []string          // the ts parameter of each message
+	redacted []string          // the event of each redaction
+	typing   []string          // "<user ID> <typing>" of each typing notification
 	faults   []fault
 }
 
 type fakeRoom struct {
 	members  map[string]happening
 	messages []happening // oldest first
+	changes  []happening // of the state, oldest first; for readers, they were all before the messages
 	state    map[string]any
 	created  int64
+	asked    map[string]any // for what the room was made
 }
 
 // fault is played once, at the first request whose method and path contain what.
@@ -78,6 +83,7 @@ func newHomeserver(t *testing.T) *homeserver {
 		"PUT /rooms/{room}/state/{kind}/{key...}":   h.putState,
 		"PUT /rooms/{room}/send/{kind}/{txn}":       h.send,
 		"PUT /rooms/{room}/redact/{event}/{txn}":    h.redact,
+		"PUT /rooms/{room}/typing/{user}":           h.types,
 		"POST /_matrix/client/v1/appservice/{rest}": refusal(http.StatusNotFound, "M_UNRECOGNIZED", nil),
 	} {
 		api.HandleFunc(pattern, serve)
@@ -208,7 +214,13 @@ func (h *homeserver) profile(w http.ResponseWriter, r *http.Request) {
 func (h *homeserver) name(w http.ResponseWriter, r *http.Request) {
 	var body struct{ Displayname string }
 	read(r, &body)
-	h.users[r.PathValue("user")] = body.Displayname
+	user := r.PathValue("user")
+	h.users[user] = body.Displayname
+	for _, room := range h.rooms {
+		if room.members[user].text("membership") == "join" {
+			h.place(room, user, "join")
+		}
+	}
 	reply(w, http.StatusOK, struct{}{})
 }
 
@@ -216,15 +228,42 @@ func (h *homeserver) createRoom(w http.ResponseWriter, r *http.Request) {
 	var body map[string]any
 	read(r, &body)
 	id := fmt.Sprintf("!%d:%s", len(h.rooms), testDomain)
-	room := &fakeRoom{members: make(map[string]happening), state: map[string]any{"m.room.name": map[string]any{"name": body["name"]}}}
-	room.state["m.room.power_levels"] = body["power_level_content_override"]
+	room := &fakeRoom{members: make(map[string]happening), state: make(map[string]any), asked: body}
+	room.set("m.room.name", map[string]any{"name": body["name"]})
+	room.set("m.room.power_levels", body["power_level_content_override"])
+	if body["topic"] != nil {
+		room.set("m.room.topic", map[string]any{"topic": body["topic"]})
+	}
+	for _, initial := range body["initial_state"].([]any) {
+		state := initial.(map[string]any)
+		room.set(state["type"].(string), state["content"])
+	}
 	h.rooms[id] = room
 	h.place(room, asked(r), "join")
 	reply(w, http.StatusOK, map[string]string{"room_id": id})
 }
 
 func (h *homeserver) place(room *fakeRoom, user, membership string) {
-	room.members[user] = happening{Type: "m.room.member", Sender: user, StateKey: &user, Content: map[string]any{"membership": membership, "displayname": h.users[user]}}
+	h.placeBy(room, user, user, membership, "")
+}
+
+func (h *homeserver) placeBy(room *fakeRoom, by, user, membership, reason string) {
+	content := map[string]any{"membership": membership, "displayname": h.users[user]}
+	if reason != "" {
+		content["reason"] = reason
+	}
+	happened := happening{ID: room.nextID(), Type: "m.room.member", Sender: by, StateKey: &user, Content: content}
+	room.members[user] = happened
+	room.changes = append(room.changes, happened)
+}
+
+func (room *fakeRoom) nextID() string { return fmt.Sprintf("$state%d", len(room.changes)) }
+
+func (room *fakeRoom) set(kind string, content any) {
+	empty := ""
+	room.state[kind] = content
+	object, _ := content.(map[string]any)
+	room.changes = append(room.changes, happening{ID: room.nextID(), Type: kind, Sender: "@mailroom:" + testDomain, StateKey: &empty, Content: object})
 }
 
 func (h *homeserver) joinedRooms(w http.ResponseWriter, r *http.Request) {
@@ -244,7 +283,8 @@ func (h *homeserver) move(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body struct {
-		User string `json:"user_id"`
+		User   string `json:"user_id"`
+		Reason string `json:"reason"`
 	}
 	read(r, &body)
 	room := h.rooms[r.PathValue("room")]
@@ -253,11 +293,11 @@ func (h *homeserver) move(w http.ResponseWriter, r *http.Request) {
 	case act == "join" && (mine == "invite" || mine == "join"):
 		h.place(room, asked(r), "join")
 	case act == "invite" && mine == "join" && room.members[body.User].text("membership") != "ban":
-		h.place(room, body.User, "invite")
+		h.placeBy(room, asked(r), body.User, "invite", body.Reason)
 	case act == "leave" && mine != "":
 		h.place(room, asked(r), "leave")
 	case (act == "kick" || act == "unban") && mine == "join":
-		h.place(room, body.User, "leave")
+		h.placeBy(room, asked(r), body.User, "leave", body.Reason)
 	default:
 		refusal(http.StatusForbidden, "M_FORBIDDEN", nil)(w, r)
 		return
@@ -275,7 +315,14 @@ func (h *homeserver) members(w http.ResponseWriter, r *http.Request) {
 
 // messages pages backwards; a token is how many were shown.
 func (h *homeserver) messages(w http.ResponseWriter, r *http.Request) {
-	all := h.rooms[r.PathValue("room")].messages
+	room := h.rooms[r.PathValue("room")]
+	var filter struct{ Types, Senders []string }
+	if err := json.Unmarshal([]byte(r.URL.Query().Get("filter")), &filter); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	all := slices.DeleteFunc(slices.Concat(room.changes, room.messages), func(one happening) bool {
+		return !slices.Contains(filter.Types, one.Type) || filter.Senders != nil && !slices.Contains(filter.Senders, one.Sender)
+	})
 	shown, limit := number(r, "from"), number(r, "limit")
 	page, end := []happening{}, ""
 	for i := len(all) - 1 - shown; i >= 0 && len(page) < limit; i-- {
@@ -322,7 +369,7 @@ func (h *homeserver) getState(w http.ResponseWriter, r *http.Request) {
 func (h *homeserver) putState(w http.ResponseWriter, r *http.Request) {
 	var content map[string]any
 	read(r, &content)
-	h.rooms[r.PathValue("room")].state[r.PathValue("kind")] = content
+	h.rooms[r.PathValue("room")].set(r.PathValue("kind"), content)
 	reply(w, http.StatusOK, map[string]string{"event_id": "$state"})
 }
 
@@ -344,12 +391,56 @@ func (h *homeserver) send(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]string{"event_id": id})
 }
 
+// redact leaves of a state event what the specification does.
 func (h *homeserver) redact(w http.ResponseWriter, r *http.Request) {
-	messages := h.rooms[r.PathValue("room")].messages
-	for i := range messages {
-		if messages[i].ID == r.PathValue("event") {
-			messages[i].Content = map[string]any{}
+	room, event := h.rooms[r.PathValue("room")], r.PathValue("event")
+	if room.members[asked(r)].text("membership") != "join" {
+		refusal(http.StatusForbidden, "M_FORBIDDEN", nil)(w, r)
+		return
+	}
+	id, repeated := h.sent[r.URL.Path]
+	if !repeated {
+		id = fmt.Sprintf("$redaction%d", len(h.redacted))
+		h.sent[r.URL.Path] = id
+		h.redacted = append(h.redacted, event)
+	}
+	for _, some := range [][]happening{room.messages, room.changes} {
+		for i := range some {
+			if some[i].ID == event {
+				some[i].Content = redactedContent(some[i])
+			}
 		}
 	}
-	reply(w, http.StatusOK, map[string]string{"event_id": "$redaction"})
+	reply(w, http.StatusOK, map[string]string{"event_id": id})
+}
+
+func redactedContent(h happening) map[string]any {
+	if h.Type == "m.room.member" {
+		return map[string]any{"membership": h.Content["membership"]}
+	}
+	return map[string]any{}
+}
+
+func (h *homeserver) types(w http.ResponseWriter, r *http.Request) {
+	if h.rooms[r.PathValue("room")].members[asked(r)].text("membership") != "join" {
+		refusal(http.StatusForbidden, "M_FORBIDDEN", nil)(w, r)
+		return
+	}
+	var body struct{ Typing bool }
+	read(r, &body)
+	h.typing = append(h.typing, fmt.Sprint(r.PathValue("user"), " ", body.Typing))
+	reply(w, http.StatusOK, struct{}{})
+}
+
+// everything is all that a homeserver still has of what happened in its rooms.
+func (h *homeserver) everything(t *testing.T) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []happening
+	for _, room := range h.rooms {
+		all = slices.Concat(all, room.changes, room.messages)
+	}
+	text, err := json.Marshal(map[string]any{"events": all, "users": h.users})
+	require.NoError(t, err)
+	return string(text)
 }

@@ -24,7 +24,7 @@ func (g *Gateway) takeMember(ctx context.Context, in incoming) error {
 	user := id.UserID(in.GetStateKey())
 	if g.owns(user) {
 		// A ghost that was thrown out comes back with what it has to say next.
-		g.log.Info("somebody on Matrix changed the place of one of our users", "session", in.session, "user", user, "by", in.Sender)
+		g.log.Info("somebody on Matrix changed the place of one of our users", "session", in.session, "user", g.hushed(user), "by", g.hushed(in.Sender))
 		return nil
 	}
 	move, ok := movements[in.Content.AsMember().Membership]
@@ -43,7 +43,7 @@ func (g *Gateway) takeJoin(ctx context.Context, in incoming, user id.UserID) err
 	case bridge.NotFound, bridge.Forbidden:
 		g.turnAway(ctx, in.session, in.RoomID, user)
 	default:
-		g.log.Info("a join on Matrix was refused", "session", in.session, "user", user, "code", bridge.CodeOf(err))
+		g.log.Info("a join on Matrix was refused", "session", in.session, "user", g.hushed(user), "code", bridge.CodeOf(err))
 	}
 	return nil
 }
@@ -56,14 +56,14 @@ func (g *Gateway) takeLeave(ctx context.Context, in incoming, user id.UserID) er
 	defer cancel()
 	membership, err := g.membership(brief, in.RoomID, user)
 	if err != nil {
-		g.log.Warn("it could not be found out if somebody is still in a room", "room", in.RoomID, "user", user, "error", err)
+		g.log.Warn("it could not be found out if somebody is still in a room", "room", in.RoomID, "user", g.hushed(user), "error", g.hush(err))
 	}
 	if membership == event.MembershipJoin {
 		return nil
 	}
 	err = g.svc.EndpointLeft(ctx, in.session, identityOf(user))
 	if bridge.CodeOf(err) != "" {
-		g.log.Info("somebody without permission left a room", "session", in.session, "user", user)
+		g.log.Info("somebody without permission left a room", "session", in.session, "user", g.hushed(user))
 		return nil
 	}
 	return err

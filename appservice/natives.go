@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 	"maunium.net/go/mautrix"
@@ -11,31 +12,38 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"mailroom/bridge"
+	"mailroom/locales"
 )
 
-// expected are the native endpoints of a session that its room is for.
-func expected(room *bridge.Room) []bridge.Endpoint {
-	var endpoints []bridge.Endpoint
+// expected are the members whom the session's room is for: who is on Matrix, has a part in the session, and may be seen
+// there. room is as everybody sees it.
+func expected(room *bridge.Room) []bridge.Member {
+	var members []bridge.Member
 	for _, m := range room.Members {
-		e, _ := m.Endpoint(bridge.Matrix)
-		if onMatrix(m) && m.State != bridge.Revoked && m.State != bridge.Left {
-			endpoints = append(endpoints, e)
+		if onMatrix(m) && !m.Gone() {
+			members = append(members, m)
 		}
 	}
-	return endpoints
+	return members
+}
+
+func nativeOf(m bridge.Member) bridge.Endpoint {
+	e, _ := m.Endpoint(bridge.Matrix)
+	return e
 }
 
 // anybodyThere says if a native account exists for which a room would be made, and marks those that do not exist.
 func (g *Gateway) anybodyThere(ctx context.Context, room *bridge.Room) (bool, error) {
 	there := false
-	for _, e := range expected(room) {
-		exists, err := g.accountExists(ctx, id.UserID(e.Address.ID))
+	for _, m := range expected(room.Public()) {
+		address := nativeOf(m).Address
+		exists, err := g.accountExists(ctx, id.UserID(address.ID))
 		if err != nil {
 			return false, err
 		}
 		if exists {
 			there = true
-		} else if err := g.markFailed(ctx, room, e.Address, "the homeserver knows no such account"); err != nil {
+		} else if err := g.markFailed(ctx, room, address, "the homeserver knows no such account"); err != nil {
 			return false, err
 		}
 	}
@@ -43,7 +51,7 @@ func (g *Gateway) anybodyThere(ctx context.Context, room *bridge.Room) (bool, er
 }
 
 func (g *Gateway) markFailed(ctx context.Context, room *bridge.Room, address bridge.Address, why string) error {
-	g.log.Info("a member cannot be invited on Matrix", "session", room.Session.ID, "user", address.ID, "reason", why)
+	g.log.Info("a member cannot be invited on Matrix", "session", room.Session.ID, "user", g.hushed(id.UserID(address.ID)), "reason", why)
 	return g.svc.SetEndpoint(ctx, room.Session.ID, address, bridge.EndpointFailed)
 }
 
@@ -64,25 +72,53 @@ func (g *Gateway) accountExists(ctx context.Context, user id.UserID) (bool, erro
 	}
 }
 
-// inviteNatives invites the native members who are not invited yet.
-func (d *delivery) inviteNatives(ctx context.Context) error {
+// arrangeNatives takes out of the room who has no part in the session any more, before anything else is brought there: what
+// was said after a revocation comes later in the log, and finds them gone. It notes who is still to be invited.
+func (d *delivery) arrangeNatives(ctx context.Context) error {
 	if d.view.aclVersion == d.room.Session.ACLVersion {
 		return nil
 	}
-	for _, e := range expected(d.room) {
-		if e.State != bridge.EndpointMapped {
-			continue
-		}
-		if err := d.inviteNative(ctx, e.Address); err != nil {
+	d.view.aclVersion = noVersion
+	for _, m := range d.whole.Members {
+		if !m.Gone() {
+			delete(d.view.out, id.UserID(nativeOf(m).Address.ID))
+		} else if err := d.removeNative(ctx, m); err != nil {
 			return err
 		}
 	}
-	d.view.aclVersion = d.room.Session.ACLVersion
+	for _, m := range expected(d.room) {
+		if nativeOf(m).State == bridge.EndpointMapped {
+			d.waiting = append(d.waiting, m)
+		}
+	}
+	d.arranged = true
 	return nil
 }
 
-func (d *delivery) inviteNative(ctx context.Context, address bridge.Address) error {
+// inviteNatives invites those who may see the record seq. Somebody whose time begins later waits for it: what is said after
+// an invitation can be read by whom it invites.
+func (d *delivery) inviteNatives(ctx context.Context, seq int64) error {
+	if !d.arranged {
+		return nil
+	}
+	var later []bridge.Member
+	for _, m := range d.waiting {
+		if m.FromSeq >= seq {
+			later = append(later, m)
+		} else if err := d.inviteNative(ctx, m); err != nil {
+			return err
+		}
+	}
+	if d.waiting = later; len(later) == 0 {
+		d.view.aclVersion, d.arranged = d.room.Session.ACLVersion, false
+	}
+	return nil
+}
+
+func (d *delivery) inviteNative(ctx context.Context, m bridge.Member) error {
+	address := nativeOf(m).Address
 	user := id.UserID(address.ID)
+	delete(d.view.out, user)
 	membership, err := d.membership(ctx, d.view.room, user)
 	if err != nil {
 		return err
@@ -94,18 +130,59 @@ func (d *delivery) inviteNative(ctx context.Context, address bridge.Address) err
 		return d.svc.SetEndpoint(ctx, d.room.Session.ID, address, bridge.EndpointInvited)
 	}
 	exists, err := d.accountExists(ctx, user)
-	if err != nil {
+	switch {
+	case err != nil:
+		return err
+	case !exists:
+		return d.leaveOut(ctx, m, "the homeserver knows no such account")
+	case d.mustNotMeet(m):
+		return d.leaveOut(ctx, m, "the session hides addresses, and the room would show this one")
+	}
+	if err := d.takeBackPrivate(ctx, m); err != nil {
 		return err
 	}
-	if !exists {
-		return d.markFailed(ctx, d.room, address, "the homeserver knows no such account")
+	d.met = append(d.met, m)
+	return d.sendInvitation(ctx, m, user)
+}
+
+// leaveOut gives a member up who cannot be invited: a ghost stands for them.
+func (d *delivery) leaveOut(ctx context.Context, m bridge.Member, why string) error {
+	if d.failed == nil {
+		d.failed = make(map[uuid.UUID]bool)
 	}
-	_, err = d.as(d.bot).InviteUser(ctx, d.view.room, &mautrix.ReqInviteUser{UserID: user, Reason: d.invitation()})
+	d.failed[m.ID] = true
+	return d.markFailed(ctx, d.room, nativeOf(m).Address, why)
+}
+
+// isNative says that a member needs no ghost to be seen.
+func (d *delivery) isNative(m bridge.Member) bool { return onMatrix(m) && !d.failed[m.ID] }
+
+// mustNotMeet says that a member may not be invited although they have an account, since a room shows the user IDs of
+// everybody in it to everybody there: if the session hides addresses, only those are in it who know each other's. The others
+// take part by mail and page, with a ghost.
+func (d *delivery) mustNotMeet(m bridge.Member) bool {
+	if !d.room.Session.Options.HideAddresses {
+		return false
+	}
+	others := slices.Concat(d.met, slices.DeleteFunc(slices.Clone(d.whole.Members), neverThere))
+	return slices.ContainsFunc(others, func(other bridge.Member) bool {
+		return !d.whole.ShowsAddress(m, other) || !d.whole.ShowsAddress(other, m)
+	})
+}
+
+// neverThere says that a member's user ID has not been in the room.
+func neverThere(m bridge.Member) bool {
+	e, ok := m.Endpoint(bridge.Matrix)
+	return !ok || e.State == bridge.EndpointMapped || e.State == bridge.EndpointFailed
+}
+
+func (d *delivery) sendInvitation(ctx context.Context, m bridge.Member, user id.UserID) error {
+	_, err := d.as(d.bot).InviteUser(ctx, d.view.room, &mautrix.ReqInviteUser{UserID: user, Reason: d.invitation()})
 	switch {
 	case err == nil:
-		return d.svc.SetEndpoint(ctx, d.room.Session.ID, address, bridge.EndpointInvited)
+		return d.svc.SetEndpoint(ctx, d.room.Session.ID, nativeOf(m).Address, bridge.EndpointInvited)
 	case d.cannotBeInvited(user, err):
-		return d.markFailed(ctx, d.room, address, err.Error())
+		return d.leaveOut(ctx, m, d.hush(err).Error())
 	default:
 		return fmt.Errorf("invite %s: %w", user, err)
 	}
@@ -122,16 +199,35 @@ func (d *delivery) cannotBeInvited(user id.UserID, err error) bool {
 
 // invitation is what a native user reads beside the invitation.
 func (d *delivery) invitation() string {
-	return d.say.T("room.invitation", "Name", d.room.DisplayName(d.room.Initiator()), "Subject", roomName(d.room))
+	name, subject := d.room.DisplayName(d.room.Initiator()), roomName(d.room)
+	if d.room.Session.Options.OffRecord {
+		return d.say.T("room.invitation_off_record", "Name", name, "Subject", subject)
+	}
+	return d.say.T("room.invitation", "Name", name, "Subject", subject)
 }
 
-// removeNative takes a native member out of the room, who has no business there any more.
-func (d *delivery) removeNative(ctx context.Context, m bridge.Member, reason string) error {
+// farewells are what somebody reads who is taken out of the room.
+var farewells = map[bridge.MemberState]func(locales.Printer) string{
+	bridge.Revoked:  func(p locales.Printer) string { return p.T("room.revoked") },
+	bridge.Declined: func(p locales.Printer) string { return p.T("room.declined") },
+	bridge.Left:     func(p locales.Printer) string { return p.T("room.left_elsewhere") },
+}
+
+// removeNative takes a native member out of the room, who has no business there any more. It is asked once how they stand.
+func (d *delivery) removeNative(ctx context.Context, m bridge.Member) error {
 	e, ok := m.Endpoint(bridge.Matrix)
-	if !ok {
+	user := id.UserID(e.Address.ID)
+	if !ok || d.view.out[user] {
 		return nil
 	}
-	return d.kick(ctx, d.view.room, id.UserID(e.Address.ID), reason)
+	if err := d.kick(ctx, d.view.room, user, farewells[m.State](d.say)); err != nil {
+		return err
+	}
+	if d.view.out == nil {
+		d.view.out = make(map[id.UserID]bool)
+	}
+	d.view.out[user] = true
+	return nil
 }
 
 // kick takes somebody out of a room, or an invitation back. Whoever is not there is left alone.
@@ -167,7 +263,7 @@ func (g *Gateway) checkGuest(ctx context.Context, session uuid.UUID, room id.Roo
 		g.turnAway(ctx, session, room, user)
 	case "":
 		if err != nil {
-			g.log.Error("could not find out if somebody may be in a room", "room", room, "user", user, "error", err)
+			g.log.Error("could not find out if somebody may be in a room", "room", room, "user", g.hushed(user), "error", g.hush(err))
 		}
 	}
 }
@@ -181,10 +277,10 @@ func (g *Gateway) turnAway(ctx context.Context, session uuid.UUID, room id.RoomI
 		err = g.kick(ctx, room, user, printerOf(snapshot).T("room.no_permission"))
 	}
 	if err != nil {
-		g.log.Error("somebody without permission could not be removed from a room", "room", room, "user", user, "error", err)
+		g.log.Error("somebody without permission could not be removed from a room", "room", room, "user", g.hushed(user), "error", g.hush(err))
 		return
 	}
-	g.log.Info("removed somebody without permission from a room", "room", room, "user", user)
+	g.log.Info("removed somebody without permission from a room", "room", room, "user", g.hushed(user))
 }
 
 // identityOf is who the homeserver proves somebody to be.

@@ -18,6 +18,7 @@ type said struct {
 	Format        event.Format      `json:"format,omitempty"`
 	FormattedBody string            `json:"formatted_body,omitempty"`
 	Record        marker            `json:"org.mailroom.record"`
+	Private       bool              `json:"org.mailroom.initiator_only,omitempty"`
 }
 
 // An event may have 65,536 bytes (CS "Size limits"), with a few hundred around its content.

@@ -63,3 +63,10 @@ func (p *portals) used(session uuid.UUID) {
 	defer p.mu.Unlock()
 	delete(p.spares, session)
 }
+
+// forget drops the link of a room that is at its end.
+func (p *portals) forget(room id.RoomID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.sessions, room)
+}

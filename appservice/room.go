@@ -21,16 +21,28 @@ const (
 )
 
 // powerLevels leaves out who has which level: the creator's place depends on the version of the room, which the homeserver
-// chooses.
-func powerLevels() *event.PowerLevelsEventContent {
-	bot := levelBot
+// chooses. The topic of a room that is off the record says so, and stays.
+func powerLevels(o bridge.Options) *event.PowerLevelsEventContent {
+	bot, topic := levelBot, levelUser
+	if o.OffRecord {
+		topic = levelBot
+	}
 	return &event.PowerLevelsEventContent{
 		InvitePtr: &bot, KickPtr: &bot, BanPtr: &bot, RedactPtr: &bot, StateDefaultPtr: &bot,
 		Events: map[string]int{
 			event.StateRoomName.Type: levelUser,
-			event.StateTopic.Type:    levelUser,
+			event.StateTopic.Type:    topic,
 		},
 	}
+}
+
+// visibilityOf is what somebody who comes later can read: everything, or what was said since they were invited (CS "Room
+// history visibility").
+func visibilityOf(o bridge.Options) event.HistoryVisibility {
+	if o.NewcomersFromNow {
+		return event.HistoryVisibilityInvited
+	}
+	return event.HistoryVisibilityShared
 }
 
 // createRoom makes the room of a session, and links both before anybody is invited: after a crash in between, an empty room is
@@ -59,19 +71,28 @@ func (g *Gateway) spareRoom(ctx context.Context, room *bridge.Room) (id.RoomID, 
 	}
 	created, err := g.as(g.bot).CreateRoom(ctx, &mautrix.ReqCreateRoom{
 		Visibility: "private",
-		Preset:     "private_chat",
+		Preset:     "private_chat", // which lets in who was invited, and nobody else
 		Name:       roomName(room),
+		Topic:      topicOf(room),
 		InitialState: []*event.Event{
-			{Type: event.StateHistoryVisibility, Content: event.Content{Parsed: &event.HistoryVisibilityEventContent{HistoryVisibility: event.HistoryVisibilityShared}}},
+			{Type: event.StateHistoryVisibility, Content: event.Content{Parsed: &event.HistoryVisibilityEventContent{HistoryVisibility: visibilityOf(room.Session.Options)}}},
 			{Type: event.StateGuestAccess, Content: event.Content{Parsed: &event.GuestAccessEventContent{GuestAccess: event.GuestAccessForbidden}}},
 		},
-		PowerLevelOverride: powerLevels(),
+		PowerLevelOverride: powerLevels(room.Session.Options),
 	})
 	if err != nil {
 		return "", fmt.Errorf("create a room: %w", err)
 	}
 	g.portals.made(room.Session.ID, created.RoomID)
 	return created.RoomID, nil
+}
+
+// topicOf is what a room says of itself: only one that is off the record has something to say.
+func topicOf(room *bridge.Room) string {
+	if room.Session.Options.OffRecord {
+		return printerOf(room).T("room.off_record_topic")
+	}
+	return ""
 }
 
 // roomName is the subject, or a general name if there is none.
@@ -111,6 +132,23 @@ func (g *Gateway) setTalking(ctx context.Context, room id.RoomID, allowed bool) 
 	levels.EventsDefault = level
 	if _, err := bot.SendStateEvent(ctx, room, event.StatePowerLevels, "", &levels); err != nil {
 		return fmt.Errorf("set the power levels of %s: %w", room, err)
+	}
+	return nil
+}
+
+// setVisibility changes what newcomers can read of what is said from now on.
+func (g *Gateway) setVisibility(ctx context.Context, room id.RoomID, o bridge.Options) error {
+	var now event.HistoryVisibilityEventContent
+	bot, wanted := g.as(g.bot), visibilityOf(o)
+	if err := bot.StateEvent(ctx, room, event.StateHistoryVisibility, "", &now); err != nil && !isNotFound(err) {
+		return fmt.Errorf("read the history visibility of %s: %w", room, err)
+	}
+	if now.HistoryVisibility == wanted {
+		return nil
+	}
+	_, err := bot.SendStateEvent(ctx, room, event.StateHistoryVisibility, "", &event.HistoryVisibilityEventContent{HistoryVisibility: wanted})
+	if err != nil {
+		return fmt.Errorf("set the history visibility of %s: %w", room, err)
 	}
 	return nil
 }

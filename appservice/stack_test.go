@@ -33,6 +33,11 @@ func quietLog() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
+// logTo writes everything down.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 const testDomain = "example.org"
 
 // dendrite is a real homeserver with a few accounts, and the place where it pushes its transactions.

@@ -70,7 +70,10 @@ func ping(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "",
 // repeats one.
 func (g *Gateway) transaction(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Events []json.RawMessage `json:"events"`
+		Events    []json.RawMessage `json:"events"`
+		Ephemeral []json.RawMessage `json:"ephemeral"`
+		// MSC2409, as Synapse sends it.
+		Unstable []json.RawMessage `json:"de.sorunome.msc2409.ephemeral"`
 	}
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxTransaction)).Decode(&body)
 	var tooLarge *http.MaxBytesError
@@ -79,11 +82,12 @@ func (g *Gateway) transaction(w http.ResponseWriter, r *http.Request) {
 		g.log.Error("a transaction of the homeserver is too large to be taken", "transaction", r.PathValue("txn"), "limit", maxTransaction)
 		answer(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "The transaction is too large.")
 	case err != nil:
-		g.log.Warn("a transaction of the homeserver cannot be read", "transaction", r.PathValue("txn"), "error", err)
+		g.log.Warn("a transaction of the homeserver cannot be read", "transaction", r.PathValue("txn"), "error", g.hush(err))
 		answer(w, http.StatusBadRequest, "M_NOT_JSON", "The transaction is not JSON.")
 	case g.take(r.Context(), body.Events) != nil:
 		answer(w, http.StatusInternalServerError, "M_UNKNOWN", "Not everything could be stored. Send it again.")
 	default:
+		g.takeEphemeral(r.Context(), append(body.Ephemeral, body.Unstable...))
 		answer(w, http.StatusOK, "", "")
 	}
 }
@@ -104,7 +108,7 @@ func (g *Gateway) byRoom(raw []json.RawMessage) (rooms map[id.RoomID][]*event.Ev
 	for _, text := range raw {
 		evt, err := parseEvent(text)
 		if err != nil {
-			g.log.Warn("an event of the homeserver is malformed and left out", "error", err)
+			g.log.Warn("an event of the homeserver is malformed and left out", "error", g.hush(err))
 			continue
 		}
 		if _, known := rooms[evt.RoomID]; !known {
@@ -120,7 +124,7 @@ func (g *Gateway) takeRoom(ctx context.Context, events []*event.Event) error {
 	for _, evt := range events {
 		if err := g.handle(ctx, evt); err != nil {
 			g.log.Error("an event of Matrix could not be stored; the homeserver will repeat it",
-				slog.String("event", evt.ID.String()), slog.String("room", evt.RoomID.String()), slog.Any("error", err))
+				slog.String("event", evt.ID.String()), slog.String("room", evt.RoomID.String()), slog.Any("error", g.hush(err)))
 			return err
 		}
 	}

@@ -134,8 +134,11 @@ func isBefore(events []*event.Event, first time.Time) bool {
 
 // page reads messages and probes backwards, from the end of the room if from is empty.
 func (g *Gateway) page(ctx context.Context, room id.RoomID, from string) (*mautrix.RespMessages, error) {
-	filter := &mautrix.FilterPart{Types: []event.Type{event.EventMessage, probe}}
-	page, err := g.as(g.bot).Messages(ctx, room, from, "", mautrix.DirectionBackward, filter, lookPage)
+	return g.pageOf(ctx, room, from, &mautrix.FilterPart{Types: []event.Type{event.EventMessage, probe}}, lookPage)
+}
+
+func (g *Gateway) pageOf(ctx context.Context, room id.RoomID, from string, filter *mautrix.FilterPart, size int) (*mautrix.RespMessages, error) {
+	page, err := g.as(g.bot).Messages(ctx, room, from, "", mautrix.DirectionBackward, filter, size)
 	if err != nil {
 		return nil, fmt.Errorf("look for earlier messages in %s: %w", room, err)
 	}

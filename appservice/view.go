@@ -28,8 +28,12 @@ type view struct {
 	seats map[id.UserID]seat
 	// last is the last of the undelivered messages that was found in the room when it was looked into.
 	last place
-	// aclVersion is that under which the native members were invited last.
+	// aclVersion is that under which all native members were where they belong.
 	aclVersion int64
+	// out are the native users who have no part in the session any more and were seen outside.
+	out map[id.UserID]bool
+	// pristine: nothing in the room is meant for the initiator alone.
+	pristine bool
 	// quietUntil is when the homeserver takes more, after it has limited us.
 	quietUntil time.Time
 }
@@ -81,7 +85,7 @@ func (vs *views) keep(v *view) {
 // newView is the view of a room that was just made.
 func (g *Gateway) newView(session uuid.UUID, room id.RoomID) *view {
 	seats := map[id.UserID]seat{g.bot: {membership: event.MembershipJoin}}
-	return &view{session: session, room: room, seats: seats, aclVersion: noVersion}
+	return &view{session: session, room: room, seats: seats, aclVersion: noVersion, pristine: true}
 }
 
 // noVersion is the ACLVersion of a view whose native members are still to be invited.
@@ -124,6 +128,13 @@ func (g *Gateway) loadSeats(ctx context.Context, v *view) (natives []id.UserID, 
 }
 
 // errBotGone is for the administrator, who alone can help. The outbox tries again meanwhile.
-func (g *Gateway) errBotGone(room id.RoomID) error {
-	return fmt.Errorf("the bot %s is not in the room %s any more; bring it back there as an administrator of the homeserver", g.bot, room)
+func (g *Gateway) errBotGone(room id.RoomID) error { return &botGoneError{g.bot, room} }
+
+type botGoneError struct {
+	bot  id.UserID
+	room id.RoomID
+}
+
+func (e *botGoneError) Error() string {
+	return fmt.Sprintf("the bot %s is not in the room %s any more; bring it back there as an administrator of the homeserver", e.bot, e.room)
 }
