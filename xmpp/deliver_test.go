@@ -68,7 +68,7 @@ func TestMembersOfOtherNetworksComeAndGo(t *testing.T) {
 	s.settled(id)
 	s.join(id, bob, "Bob")
 	s.set(id, 3, bridge.Joined, bridge.KindJoined)
-	s.sees(bob, "presence /dave")
+	s.sees(bob, "presence /dave xa")
 	s.say(id, 3, "hello", time.Now())
 	s.sees(bob, "message /dave: hello")
 	s.set(id, 3, bridge.Left, bridge.KindLeft)
@@ -83,7 +83,7 @@ func TestAClosedSessionIsReadOnly(t *testing.T) {
 	s.sees(bob, "message error forbidden")
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bobHome, id, component)
 	got := s.next(bobHome, 4)
-	require.Equal(t, []string{"presence /alice visitor", "presence /Carol visitor", "presence /Bob visitor 110 170 100", "message subject=Picnic"}, tellAll(got))
+	require.Equal(t, []string{"presence /alice visitor xa", "presence /Carol visitor xa", "presence /Bob visitor 110 170 100", "message subject=Picnic"}, tellAll(got))
 }
 
 // A client that enters again while its member's leave is still on its way is

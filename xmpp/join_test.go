@@ -30,7 +30,7 @@ func TestWhoJoinsIsShownTheRoomInOrder(t *testing.T) {
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
 	got := s.next(bob, 4)
 	require.Equal(t, []string{
-		"presence /alice", // dave has not answered yet: he is no occupant
+		"presence /alice xa", // dave has not answered yet: he is no occupant
 		"presence /Bob 110 170 100",
 		"message /alice: Who brings the cheese?",
 		"message subject=Picnic",
@@ -110,10 +110,10 @@ func TestTwoClientsOfOnePersonHaveOneNick(t *testing.T) {
 	s.settled(id)
 	s.join(id, carol, "Carol")
 	s.join(id, bob, "Bob")
-	s.sees(carol, "presence /Bob")
+	s.sees(carol, "presence /Bob xa")
 	s.write("<presence from='%s' to='%s@%s/bobby' id='j2'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bobHome, id, component)
 	got := s.next(bobHome, 4)
-	require.Equal(t, []string{"presence /alice", "presence /Carol", "presence /Bob 110 170 100 210", "message subject=Picnic"}, tellAll(got))
+	require.Equal(t, []string{"presence /alice xa", "presence /Carol xa", "presence /Bob 110 170 100 210", "message subject=Picnic"}, tellAll(got))
 
 	s.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'><body>from the phone</body></message>", bob, id, component)
 	for _, client := range []string{bob, bobHome} {
@@ -153,9 +153,9 @@ func TestAMemberWithMailStaysWhenTheClientGoes(t *testing.T) {
 	s.settled(id)
 	s.join(id, carol, "Carol")
 	s.set(id, 2, bridge.Joined, bridge.KindJoined)
-	s.sees(carol, "presence /Bob B.")
+	s.sees(carol, "presence /Bob B. xa")
 	s.join(id, bob, "bobby")
-	s.sees(carol, "presence unavailable /Bob B. -> bobby 303", "presence /bobby")
+	s.sees(carol, "presence unavailable /Bob B. -> bobby 303", "presence /bobby xa")
 	s.write("<presence type='unavailable' from='%s' to='%s@%s/bobby'/>", bob, id, component)
 	s.sees(bob, "presence unavailable /bobby 110")
 	s.quiet(carol)
@@ -219,7 +219,7 @@ func TestAJoinThatFailsHalfWayLeavesNobodyInside(t *testing.T) {
 			s.sees(carol, "message /alice: who is here?")
 			s.quiet(bob)
 			s.write(join, bob, id, component)
-			s.sees(carol, "presence /Robert")
+			s.sees(carol, "presence /Robert xa")
 		})
 	}
 }

@@ -79,7 +79,7 @@ func TestOnlyTheInitiatorChangesTheSubject(t *testing.T) {
 	s.settled(id)
 	s.join(id, bob, "Bob")
 	s.join(id, carol, "Carol")
-	s.sees(bob, "presence /Carol")
+	s.sees(bob, "presence /Carol xa")
 	s.groupchat(id, carol, "<subject>mine</subject>")
 	s.sees(carol, "message error forbidden")
 	s.groupchat(id, bob, "<subject>Picnic on Sunday</subject>")

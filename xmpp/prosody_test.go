@@ -30,11 +30,11 @@ func TestProsodyBringsAConversation(t *testing.T) {
 	require.Eventually(t, func() bool { return w.endpoint(id, 2) == bridge.EndpointInvited }, patience, time.Millisecond)
 
 	bob.join(id, "Bob")
-	self := bob.sees("presence /alice", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")[1]
+	self := bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")[1]
 	require.Equal(t, "join-1", self.attr("id"))
 	carol.join(id, "Carol")
-	carol.sees("presence /alice", "presence /Bob", "presence /Carol 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
-	bob.sees("presence /Carol")
+	carol.sees("presence /alice xa", "presence /Bob xa", "presence /Carol 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
+	bob.sees("presence /Carol xa")
 
 	bob.say(id, "I do")
 	ofBob := bob.sees("message /Bob: I do")[0]
@@ -78,13 +78,13 @@ func TestProsodyBringsAMemberOfAnotherServer(t *testing.T) {
 	carol, bob := w.login("carol@other.test/far", id), w.login("bob@example.org/near", id)
 	carol.next(1) // the invitation
 	carol.join(id, "Carol")
-	carol.sees("presence /alice", "presence /Carol 110 170", "message subject=Picnic")
+	carol.sees("presence /alice xa", "presence /Carol 110 170", "message subject=Picnic")
 	bob.next(1)
 	bob.join(id, "Bob")
-	for _, p := range bob.sees("presence /alice", "presence /Carol", "presence /Bob 110 170", "message subject=Picnic") {
+	for _, p := range bob.sees("presence /alice xa", "presence /Carol xa", "presence /Bob 110 170", "message subject=Picnic") {
 		require.NotContains(t, p.String(), "other.test/far", "no real address is shown among strangers")
 	}
-	carol.sees("presence /Bob")
+	carol.sees("presence /Bob xa")
 	carol.say(id, "from afar")
 	bob.sees("message /Carol: from afar")
 }
@@ -96,9 +96,9 @@ func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
 	phone.next(1)
 	desk := w.login("bob@example.org/desk", id)
 	phone.join(id, "Bob")
-	phone.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	phone.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	desk.join(id, "Bobby")
-	desk.sees("presence /alice", "presence /Bob 110 170 100 210", "message subject=Picnic")
+	desk.sees("presence /alice xa", "presence /Bob 110 170 100 210", "message subject=Picnic")
 	desk.say(id, "from the desk")
 	phone.sees("message /Bob: from the desk")
 	desk.sees("message /Bob: from the desk")
@@ -118,7 +118,7 @@ func TestProsodyRestartLosesNothing(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	w.say(id, 1, "before", time.Now())
 	bob.sees("message /alice: before")
 
@@ -147,7 +147,7 @@ func TestProsodyRoomsGoOnAfterARestartOfTheBridge(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	w.stop()
 	w.say(id, 1, "while the bridge was down", time.Now())
 	w.begin()
@@ -205,7 +205,7 @@ func TestProsodyTakesTheLongestMessage(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Long")
 	w.say(id, 1, strings.Repeat("'", bridge.MaxBody), time.Now())
 	w.say(id, 1, "short", time.Now())
 	require.Equal(t, "short", bob.texts(t, 2)[1])
@@ -220,7 +220,7 @@ func TestProsodyKeepsTheLinkWhateverIsSent(t *testing.T) {
 	bob, mallory := w.login("bob@example.org/phone", id), w.login("mallory@example.org/x", uuid.Nil)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Long")
 	for _, to := range []string{component, id.String() + "@" + component} {
 		mallory.write("<iq type='get' to='%s' id=\"%s\"><ping xmlns='urn:xmpp:ping'/></iq>", to, strings.Repeat("'", 100_000))
 	}

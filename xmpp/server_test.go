@@ -219,6 +219,8 @@ func tell(e *element) string {
 	if x := e.child(nsMUCUser, "x"); x != nil {
 		for _, c := range x.children {
 			switch c.name.Local {
+			case "destroy":
+				words = append(words, "destroy")
 			case "status":
 				words = append(words, c.attr("code"))
 			case "item":
@@ -230,6 +232,17 @@ func tell(e *element) string {
 				}
 			}
 		}
+	}
+	if show := e.child(nsComponent, "show"); show != nil {
+		words = append(words, show.text)
+	}
+	for _, c := range e.children {
+		if c.name.Space == nsChatStates {
+			words = append(words, c.name.Local)
+		}
+	}
+	if retracted := e.child(nsRetract, "retract"); retracted != nil {
+		words = append(words, "retract "+retracted.attr("id"))
 	}
 	line := strings.Join(words, " ")
 	if s := e.child(nsComponent, "subject"); s != nil {
@@ -295,6 +308,28 @@ func (st *stage) rest() {
 	st.t.Cleanup(func() { cancel(); running.Wait() })
 	st.connected(links + 1)
 	require.Eventually(st.t, func() bool { _, err := st.component.current(); return err == nil }, patience, time.Millisecond)
+	st.look()
+}
+
+// look brings all rooms up to date, and forgets what their clients were told.
+func (st *stage) look() {
+	st.t.Helper()
+	for id := range st.sessions {
+		require.NoError(st.t, st.component.rooms.with(st.t.Context(), id, func(r *room) error { return r.look(st.t.Context()) }))
+	}
+	st.quietly()
+}
+
+// quietly forgets what all clients were told by the time that a question to the
+// component is answered.
+func (st *stage) quietly() {
+	st.t.Helper()
+	probe := "probe-" + uuid.NewString() + "@example.org/x"
+	st.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
+	st.sees(probe, "iq result")
+	st.server.mu.Lock()
+	defer st.server.mu.Unlock()
+	clear(st.inboxes)
 }
 
 // join enters the room without looking at what is shown.
