@@ -123,8 +123,10 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 	if err != nil {
 		return err
 	}
-	out := append(r.welcome(m, in), past...)
-	out = append(out, r.subject().sentTo(full))
+	out := r.welcome(m, in)
+	for _, message := range append(past, r.subject()) {
+		out = append(out, message.sentTo(full))
+	}
 	if warning := r.warning(m, in.lang()); warning != nil {
 		out = append(out, warning.sentTo(full))
 	}

@@ -83,8 +83,8 @@ func TestOnlyTheInitiatorChangesTheSubject(t *testing.T) {
 	s.groupchat(id, carol, "<subject>mine</subject>")
 	s.sees(carol, "message error forbidden")
 	s.groupchat(id, bob, "<subject>Picnic on Sunday</subject>")
-	s.sees(bob, "message /Bob subject=Picnic on Sunday")
-	s.sees(carol, "message /Bob subject=Picnic on Sunday")
+	s.sees(bob, "message /bob subject=Picnic on Sunday")
+	s.sees(carol, "message /bob subject=Picnic on Sunday")
 }
 
 func TestWhatCannotBeSaidIsRefusedWithASentence(t *testing.T) {

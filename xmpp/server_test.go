@@ -355,6 +355,18 @@ func (st *stage) settled(id uuid.UUID) {
 	require.Eventually(st.t, func() bool { return st.done(id) }, patience, time.Millisecond)
 }
 
+// said are the next n messages that a client was sent, without the presence
+// between them.
+func (st *stage) said(client string, n int) (lines []string) {
+	st.t.Helper()
+	for len(lines) < n {
+		if e := st.next(client, 1)[0]; e.name.Local == "message" {
+			lines = append(lines, tell(e))
+		}
+	}
+	return lines
+}
+
 // forget throws away what a client was sent so far.
 func (st *stage) forget(client string) {
 	st.server.mu.Lock()

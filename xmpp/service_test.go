@@ -438,6 +438,9 @@ func (m *memory) Enter(_ context.Context, session uuid.UUID, by bridge.Identity,
 	t.room.Session.ACLVersion++
 	if member.State != bridge.Joined {
 		member.State = bridge.Joined
+		if member.Name == "" {
+			member.Name = by.Name
+		}
 		if !member.Blind {
 			m.append(t, bridge.Record{Kind: bridge.KindJoined, Member: member.ID})
 		}
