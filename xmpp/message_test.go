@@ -28,9 +28,9 @@ func talking(t *testing.T, change ...func(*Config)) (*stage, uuid.UUID) {
 	return s, id
 }
 
-func (st *stage) groupchat(id uuid.UUID, client, inner string) {
-	st.t.Helper()
-	st.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'>%s</message>", client, id, component, inner)
+func (s *server) groupchat(id uuid.UUID, client, inner string) {
+	s.t.Helper()
+	s.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'>%s</message>", client, id, component, inner)
 }
 
 // The reflection is the acknowledgement: it comes after the message is stored,

@@ -151,7 +151,7 @@ func TestProsodyRoomsGoOnAfterARestartOfTheBridge(t *testing.T) {
 	w.stop()
 	w.say(id, 1, "while the bridge was down", time.Now())
 	w.begin()
-	bob.sees("message /alice: while the bridge was down")
+	bob.sees("message /alice: while the bridge was down", "presence /alice xa", "presence /Bob 110")
 	bob.write("<iq type='get' id='p' to='%s@%s/Bob'><ping xmlns='urn:xmpp:ping'/></iq>", id, component)
 	bob.sees("iq result /Bob")
 	bob.say(id, "I saw that")
