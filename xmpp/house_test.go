@@ -14,7 +14,7 @@ import (
 
 	"mailroom/bridge"
 	"mailroom/bridge/outbox"
-	"mailroom/store"
+	"mailroom/store/storetest"
 )
 
 // house is the component with the real core, store and outbox behind it. Only
@@ -32,11 +32,10 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{server: newServer(t), t: t, log: new(locked)}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "mailroom.db"), log)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	db := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "mailroom.db"))
 	db.KeepAs("this", nil)
 	hub := bridge.NewHub()
+	var err error
 	h.Service, err = bridge.NewService(bridge.Config{
 		Key:       bytes.Repeat([]byte("k"), 32),
 		Directory: bridge.Directory{{Email: "*@example.org", XMPP: "{localpart}@example.org"}},

@@ -50,33 +50,50 @@ func (r *room) changes() []*element {
 // inside are the full JIDs of all clients, in order.
 func (r *room) inside() []string { return slices.Sorted(maps.Keys(r.occupants)) }
 
-// catchUp makes the picture of one client what it ought to be.
-func (r *room) catchUp(s scene, jid string, viewer bridge.Member) (out []*element) {
+// catchUp makes the picture of one client what it ought to be. Old nicks go
+// first: somebody else may have them now.
+func (r *room) catchUp(s scene, jid string, viewer bridge.Member) []*element {
 	told, ok := r.pictures[jid]
 	if !ok {
 		told = r.guess(viewer)
 		r.pictures[jid] = told
 	}
+	var renamed, changed []*element
 	for _, m := range r.session.Members {
 		before, was := told[m.ID]
 		now, is := s.of(viewer, m)
-		var codes []string
-		if m.ID == viewer.ID {
-			codes = append(codes, statusSelf)
+		if !was && !is || was && is && now == before {
+			continue
 		}
-		switch {
-		case is && (!was || now != before):
-			out = append(out, r.differences(m, before, now, codes)...)
+		codes := selfCode(viewer, m)
+		if before.nick != "" && before.nick != r.nick(m) {
+			renamed = append(renamed, r.renamed(m, before.nick, codes...))
+			before.nick = ""
+		}
+		if is {
+			changed = append(changed, r.differences(m, before, now, codes)...)
 			told[m.ID] = now
-		case was && !is:
-			out = append(out, r.departure(m, before)...)
+		} else {
+			// XEP-0045 §9.4: no longer a member, by the name that they have now.
+			changed = append(changed, r.unavailable(m, statusNotAllowed))
 			delete(told, m.ID)
 		}
 	}
-	for _, one := range out {
-		one.set("to", jid)
+	return addressed(append(renamed, changed...), jid)
+}
+
+func selfCode(viewer, m bridge.Member) []string {
+	if m.ID == viewer.ID {
+		return []string{statusSelf}
 	}
-	return out
+	return nil
+}
+
+func addressed(stanzas []*element, to string) []*element {
+	for _, s := range stanzas {
+		s.set("to", to)
+	}
+	return stanzas
 }
 
 // guess is the picture of a client of which nothing is known, since the bridge
@@ -93,9 +110,6 @@ func (r *room) guess(viewer bridge.Member) picture {
 
 // differences are the stanzas that lead from one sight of a member to another.
 func (r *room) differences(m bridge.Member, before, now sight, codes []string) (out []*element) {
-	if before.nick != "" && before.nick != now.nick {
-		out = append(out, r.renamed(m, before.nick, codes...))
-	}
 	if before.presence() != now.presence() {
 		out = append(out, r.availability(m, now, codes...))
 	}
@@ -103,15 +117,6 @@ func (r *room) differences(m bridge.Member, before, now sight, codes []string) (
 		out = append(out, r.chatState(m, now.typing))
 	}
 	return out
-}
-
-// departure tells that somebody is no longer a member (XEP-0045 §9.4), under
-// the name that they have now: who was erased has lost theirs.
-func (r *room) departure(m bridge.Member, before sight) (out []*element) {
-	if before.nick != "" && before.nick != r.nick(m) {
-		out = append(out, r.renamed(m, before.nick))
-	}
-	return append(out, r.unavailable(m, statusNotAllowed))
 }
 
 // newlyAnonymous tells those inside that the room shows no real JIDs any more

@@ -127,7 +127,7 @@ func TestABlindCopyIsInsideUnseenUntilItSpeaks(t *testing.T) {
 	}
 	// Her nick is free to whoever asks for it: a refusal would tell of her.
 	require.Contains(t, h.enter(id, carol, "Eve"), "presence /Eve 110 170")
-	h.sees(eve, "presence unavailable /Eve -> Eve (2) 110 303", "presence /Eve (2) 110", "presence /Eve xa")
+	h.sees(eve, "presence unavailable /Eve -> Eve (2) 110 303", "presence /Eve xa", "presence /Eve (2) 110")
 	h.sees(bob, "presence /Eve xa")
 	h.gathered()
 
@@ -252,7 +252,7 @@ func TestAMailThatFailedIsToldToTheInitiatorAlone(t *testing.T) {
 	h.gathered()
 	m := bridge.Mailing{Session: id, ID: uuid.New(), Member: h.member(id, "bob").ID}
 	require.NoError(t, h.MailFailed(t.Context(), m, "the mailbox is full."))
-	h.sees(alicePhone, "message: A mail to bob could not be delivered: the mailbox is full.")
+	h.sees(alicePhone, "message: A mail to Bob could not be delivered: the mailbox is full.")
 	h.still(bob)
 }
 

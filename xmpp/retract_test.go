@@ -48,7 +48,7 @@ func TestAnErasedPersonIsNamelessAndOut(t *testing.T) {
 	h.gathered()
 	_, err := h.Erase(t.Context(), bridge.Identity{Admin: true}, email("bob"))
 	require.NoError(t, err)
-	got := tellAll(h.next(carol, 4))
+	got := tellAll(h.next(carol, 5))
 	require.Contains(t, got, "message retract "+said.ID.String())
 	require.Contains(t, got, "presence unavailable /Bobby Tables -> Guest 2 303")
 	require.Contains(t, got, "presence unavailable /Guest 2 321")

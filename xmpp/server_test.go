@@ -19,7 +19,7 @@ import (
 const (
 	component = "rooms.example.org"
 	secret    = "the secret of the component"
-	patience  = 3 * time.Second // the machine may be busy
+	patience  = 20 * time.Second // the machine may be busy
 )
 
 // server is the other end of XEP-0114, played: clients write through it, and
