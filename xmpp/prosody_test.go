@@ -109,6 +109,83 @@ func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
 	phone.quiet()
 }
 
+// The same room through the eyes of three: who may see Bob, who may not, and Bob.
+func TestProsodyShowsEachTheirOwnPicture(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org", "xmpp:mallory@example.org")
+	w.shows(id, 2, 3, true) // Bob lets Carol see
+	carol, mallory, bob := w.login("carol@example.org/laptop", id), w.login("mallory@example.org/x", id), w.login("bob@example.org/phone", id)
+	for nick, p := range map[string]*person{"Carol": carol, "Mallory": mallory} {
+		p.next(1)
+		p.join(id, nick)
+		p.next(3)
+	}
+	time.Sleep(4 * hintPause)
+	carol.forget()
+	mallory.forget()
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice xa", "presence /Carol xa", "presence /Mallory xa", "presence /Bob 110 170 100", "message subject=Picnic")
+	carol.sees("presence /Bob")
+	mallory.sees("presence /Bob xa")
+	bob.write("<message type='groupchat' to='%s@%s' id='t'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>", id, component)
+	carol.sees("message /Bob composing")
+	bob.write("<presence type='unavailable' to='%s@%s/Bob'/>", id, component)
+	bob.sees("presence unavailable /Bob 110")
+	carol.sees("presence /Bob xa")
+	mallory.quiet()
+	require.NotContains(t, mallory.ask("<iq type='get' id='v' to='%s@%s/Bob'><query xmlns='jabber:iq:last'/></iq>", id, component), "result")
+}
+
+// XEP-0045 §9.4 and XEP-0425, seen by a real client through a real server.
+func TestProsodyTakesOutTheRevokedAndWhatTheySaid(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	bob, carol := w.login("bob@example.org/phone", id), w.login("carol@example.org/laptop", id)
+	for nick, p := range map[string]*person{"Bob": bob, "Carol": carol} {
+		p.next(1)
+		p.join(id, nick)
+		p.next(3)
+	}
+	time.Sleep(4 * hintPause)
+	bob.forget()
+	carol.forget()
+	bob.say(id, "rude")
+	rude := carol.sees("message /Bob: rude")[0].child(nsStanzaID, "stanza-id").attr("id")
+	bob.sees("message /Bob: rude")
+	head := int64(len(w.log(id, 1)))
+	w.set(id, 2, bridge.Revoked, bridge.KindRevoked)
+	w.edit(id, func(talk *talk) {
+		talk.log[head-1].Erased, talk.log[head-1].Body = true, bridge.Body{}
+		w.append(talk, bridge.Record{Kind: bridge.KindErased, Member: talk.room.Members[0].ID, Target: talk.room.Members[1].ID, Ref: head})
+	})
+	carol.sees("presence unavailable /Bob 321", "message retract "+rude)
+	bob.sees("presence unavailable /Bob 110 321")
+	w.say(id, 1, "peace", time.Now())
+	carol.sees("message /alice: peace")
+	bob.join(id, "Bob")
+	bob.sees("presence error /Bob registration-required")
+}
+
+func TestProsodyBringsAConversationOffTheRecord(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	w.edit(id, func(talk *talk) { talk.room.Session.Options.OffRecord = true })
+	bob := w.login("bob@example.org/phone", id)
+	bob.join(id, "Bob")
+	require.Eventually(t, func() bool { return strings.Contains(bob.told(), "off the record: Mailroom keeps nothing") }, patience, time.Millisecond)
+	bob.forget()
+	bob.say(id, "hush")
+	requireDiscreet(t, bob.sees("message /Bob: hush")[0])
+	w.edit(id, func(talk *talk) {
+		talk.room.Session.State, talk.room.Session.Subject = bridge.Over, ""
+		w.append(talk, bridge.Record{Kind: bridge.KindOver})
+	})
+	require.Equal(t, "presence unavailable /Bob 110 destroy", tell(bob.next(2)[1]))
+	bob.join(id, "Bob")
+	bob.sees("presence error /Bob gone")
+}
+
 // Nothing that was said while the server was away is missing or comes twice,
 // for one who joins again and asks for it as clients do.
 func TestProsodyRestartLosesNothing(t *testing.T) {
