@@ -22,11 +22,14 @@ func (in incoming) chatState() string {
 // signal takes a chat state. Who is told of it is decided by the setting of the
 // person who types; nothing answers it.
 func (c *Component) signal(ctx context.Context, in incoming) {
-	state := in.chatState()
-	if state == "" {
-		return
+	if state := in.chatState(); state != "" {
+		c.types(ctx, in, state == "composing")
 	}
-	err := c.service.Signal(ctx, in.to.session(), in.from.identity(), bridge.Typing, state == "composing")
+}
+
+// types notes that the sender types, or no more.
+func (c *Component) types(ctx context.Context, in incoming, on bool) {
+	err := c.service.Signal(ctx, in.to.session(), in.from.identity(), bridge.Typing, on)
 	if err != nil && bridge.CodeOf(err) == "" {
 		c.report(ctx, in, err)
 	}

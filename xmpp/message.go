@@ -57,7 +57,7 @@ func (c *Component) post(ctx context.Context, in incoming, member uuid.UUID) {
 		return
 	}
 	if typing {
-		c.signal(ctx, in)
+		c.types(ctx, in, false) // what was typed is said
 	}
 	if record.Seq <= delivered {
 		c.reflectAgain(ctx, in, record)

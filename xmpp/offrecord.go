@@ -48,6 +48,8 @@ func (r *room) aside(text string) *element {
 func (r *room) destruction(o bridge.Occupant) []*element {
 	text := locales.Default().For(r.session.Session.Lang).T("xmpp.over")
 	out := r.farewell(o)
-	out.child(nsMUCUser, "x").with(el(nsMUCUser, "destroy").with(el(nsMUCUser, "reason").saying(text)))
+	x := out.child(nsMUCUser, "x")
+	x.child(nsMUCUser, "item").set("affiliation", "none")
+	x.with(el(nsMUCUser, "destroy").with(el(nsMUCUser, "reason").saying(text)))
 	return []*element{r.aside(text).sentTo(o.JID), out}
 }
