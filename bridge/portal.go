@@ -50,6 +50,11 @@ func (s *Service) Enter(ctx context.Context, session uuid.UUID, by Identity, jid
 		if err != nil {
 			return err
 		}
+		// A blind copy alone makes no lane of the room before it speaks, and hears
+		// all the same.
+		if err := tx.AddLane(ctx, session, ToXMPP, row.Head); err != nil {
+			return err
+		}
 		o = Occupant{session, member.ID, jid, nick, row.Head}
 		return tx.SetOccupant(ctx, o)
 	})

@@ -31,6 +31,9 @@ type Watch map[watched]bool
 
 type watched struct{ viewer, target uuid.UUID }
 
+// Show lets a member see another.
+func (w Watch) Show(viewer, target uuid.UUID) { w[watched{viewer, target}] = true }
+
 // Sees says if a member may see another as reachable. Everybody sees themselves.
 func (w Watch) Sees(viewer, target uuid.UUID) bool {
 	return viewer == target || w[watched{viewer, target}]
@@ -54,7 +57,7 @@ func (s *Service) Watch(ctx context.Context, room *Room) (Watch, error) {
 		}
 		for _, viewer := range room.Members {
 			if !viewer.Grant.Revoked && sees(viewer) {
-				w[watched{viewer.ID, target.ID}] = true
+				w.Show(viewer.ID, target.ID)
 			}
 		}
 	}

@@ -156,6 +156,10 @@ func (s *Service) Signals(ctx context.Context, session uuid.UUID, by Identity) (
 	return s.SignsFor(ctx, room, me)
 }
 
+// SignsOf are the signals of everybody in a session, for a gateway that serves it
+// and decides by Watch who is shown which. It asks no permission.
+func (s *Service) SignsOf(session uuid.UUID) []Signs { return s.signals.of(session, s.now()) }
+
 // SignsFor are what one member may see of the others, for a gateway that serves
 // the session.
 func (s *Service) SignsFor(ctx context.Context, room *Room, me Member) ([]Signs, error) {

@@ -35,8 +35,16 @@ type Config struct {
 
 // Service is what of *bridge.Service the rooms need.
 type Service interface {
+	// View is the gate for whoever asks something: what it returns is one member's.
 	View(ctx context.Context, session uuid.UUID, by bridge.Identity) (*bridge.Room, bridge.Member, error)
+	// Room, Log, Watch and SignsOf are for the room itself, and ask no permission.
 	Room(ctx context.Context, session uuid.UUID) (*bridge.Room, error)
+	Log(ctx context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error)
+	Watch(ctx context.Context, room *bridge.Room) (bridge.Watch, error)
+	SignsOf(session uuid.UUID) []bridge.Signs
+	Subscribe(session uuid.UUID) (changed <-chan struct{}, cancel func())
+	SubscribeSignals(session uuid.UUID) (changed <-chan struct{}, cancel func())
+	Signal(ctx context.Context, session uuid.UUID, by bridge.Identity, kind bridge.SignalKind, on bool) error
 	RecordsBefore(ctx context.Context, session uuid.UUID, by bridge.Identity, before int64, limit int) ([]bridge.Record, error)
 	Post(ctx context.Context, p bridge.PostRequest) (bridge.Record, error)
 	SetSubject(ctx context.Context, session uuid.UUID, by bridge.Identity, subject string, o bridge.Origin) (bridge.Record, error)
@@ -88,7 +96,7 @@ func (config Config) check() error {
 // server that is down or refuses us is tried again for ever. One Run at a time,
 // of all nodes: a server may share the traffic out between two links.
 func (c *Component) Run(ctx context.Context) error {
-	c.rooms.forget()
+	defer c.rooms.begin(ctx)()
 	work, stop := c.startWorkers(ctx)
 	defer stop()
 	var wait backoff
@@ -132,6 +140,7 @@ func (c *Component) attach(l *link) {
 	c.mu.Lock()
 	c.link = l
 	c.mu.Unlock()
+	c.rooms.relinked()
 	if c.config.OnConnect != nil {
 		c.config.OnConnect()
 	}

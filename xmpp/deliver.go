@@ -27,6 +27,12 @@ func (c *Component) Deliver(ctx context.Context, lane bridge.Lane, records []bri
 	}
 	r := c.rooms.acquire(lane.Session)
 	defer c.rooms.release(r)
+	if records[0].Kind == bridge.KindErased {
+		if err := c.retract(ctx, l, r, records[0]); err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
 	var d delivery
 	err = r.locked(ctx, func() error { return r.deliver(ctx, l, &d, records) })
 	if err != nil {
@@ -52,14 +58,20 @@ func (r *room) deliver(ctx context.Context, l *link, d *delivery, records []brid
 	if err := r.refresh(ctx); err != nil {
 		return err
 	}
-	if err := r.gather(ctx, d, records); err != nil {
+	// First those who must not get it: what was said after a revocation is in no
+	// snapshot without it.
+	farewells, err := r.turnOut(ctx)
+	r.reply(farewells...)
+	if err != nil {
 		return err
 	}
+	r.gather(d, records)
 	if len(d.out) > 0 {
 		if err := l.send(d.out...); err != nil {
 			return err
 		}
 	}
+	r.reply(r.changes()...)
 	if d.taken > 0 {
 		r.delivered = max(r.delivered, records[d.taken-1].Seq)
 	}
@@ -67,25 +79,25 @@ func (r *room) deliver(ctx context.Context, l *link, d *delivery, records []brid
 }
 
 // gather takes records until the delivery is full or one can never be sent.
-func (r *room) gather(ctx context.Context, d *delivery, records []bridge.Record) error {
+func (r *room) gather(d *delivery, records []bridge.Record) {
 	for _, record := range records {
-		var one delivery
-		if err := r.effect(ctx, &one, record); err != nil {
-			return err
+		if record.Kind == bridge.KindErased {
+			return // it is told in pieces of its own
 		}
+		var one delivery
+		r.effect(&one, record)
 		if one.largest > MaxStanza {
 			d.refused = r.unsendable(record, one.largest)
-			return nil
+			return
 		}
-		if d.taken > 0 && !one.done && d.size+one.size > MaxDelivery {
-			return nil
+		if d.taken > 0 && d.size+one.size > MaxDelivery {
+			return
 		}
 		d.take(one)
 		for _, address := range one.inviting {
 			r.inviting[address] = true
 		}
 	}
-	return nil
 }
 
 func (r *room) unsendable(record bridge.Record, size int) error {
@@ -96,28 +108,28 @@ func (r *room) unsendable(record bridge.Record, size int) error {
 }
 
 // effect adds what one record brings about. Kinds that are not here have
-// nothing to show.
-func (r *room) effect(ctx context.Context, d *delivery, record bridge.Record) error {
+// nothing to show: who comes and goes is in everybody's picture.
+func (r *room) effect(d *delivery, record bridge.Record) {
 	switch record.Kind {
 	case bridge.KindStarted:
 		r.invite(d, record, r.session.Initiator())
 	case bridge.KindInvited:
 		target, _ := r.session.Member(record.Target)
 		r.invite(d, record, target)
-	case bridge.KindJoined:
-		r.appear(d, record)
-	case bridge.KindLeft:
-		return r.vanish(ctx, d, record, record.Member)
-	case bridge.KindRevoked:
-		return r.vanish(ctx, d, record, record.Target)
 	case bridge.KindMessage:
-		r.speak(d, record, r.message(record))
+		if !record.Erased {
+			r.speak(d, record, r.message(record))
+		}
 	case bridge.KindSubject:
-		r.speak(d, record, r.newSubject(record))
+		// One that was erased is empty, and the subject another one by now.
+		if record.Subject != "" || r.session.Session.Subject == "" {
+			r.speak(d, record, r.newSubject(record))
+		}
 	case bridge.KindClosed, bridge.KindReopened:
 		r.turn(d, record)
 	case bridge.KindFailure:
-		r.speak(d, record, r.notice(record, record.Body.Text))
+		if record.Body.Text != "" {
+			r.speak(d, record, r.notice(record, record.Body.Text))
+		}
 	}
-	return nil
 }

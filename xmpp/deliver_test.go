@@ -30,9 +30,7 @@ func TestWhatWasNotConfirmedComesAgain(t *testing.T) {
 	s.connected(2)
 	s.say(id, 1, "and after it", time.Now())
 	s.settled(id)
-	got := s.next(bob, 2)
-	require.Equal(t, []string{"message /alice: into the void", "message /alice: and after it"}, tellAll(got))
-	s.quiet(bob)
+	require.Equal(t, []string{"message /alice: into the void", "message /alice: and after it"}, s.said(bob, 2))
 }
 
 func TestOccupantsAreKeptOverARestart(t *testing.T) {
@@ -42,16 +40,27 @@ func TestOccupantsAreKeptOverARestart(t *testing.T) {
 	stop := runComponent(s.component, s.memory)
 	t.Cleanup(stop)
 	s.connected(2)
-	s.sees(bob, "message /alice: while you were away")
+	require.Equal(t, []string{"message /alice: while you were away"}, s.said(bob, 1))
 	s.groupchat(id, bob, "<body>still inside</body>")
-	s.sees(carol, "message /alice: while you were away", "message /Bob: still inside")
+	require.Equal(t, []string{"message /alice: while you were away", "message /Bob: still inside"}, s.said(carol, 2))
+}
+
+// What was told over a link that is gone may not have arrived: it is told again.
+func TestPresenceIsToldAgainOverANewLink(t *testing.T) {
+	s, id := talking(t)
+	s.server.cut()
+	s.connected(2)
+	s.sees(bob, "presence /alice xa", "presence /Bob 110", "presence /Carol xa")
+	s.sees(carol, "presence /alice xa", "presence /Bob xa", "presence /Carol 110")
+	s.set(id, 1, bridge.Left, bridge.KindLeft)
+	s.sees(bob, "presence unavailable /alice 321")
+	s.quiet(bob)
 }
 
 // Both servers answer a groupchat message to a client that is gone with an error.
 func TestABounceIsALeave(t *testing.T) {
 	s, id := talking(t)
 	s.write("<message type='error' from='%s' to='%s@%s/alice' id='x'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>", bob, id, component)
-	s.sees(carol, "presence unavailable /Bob 307 333")
 	s.sees(bob, "presence unavailable /Bob 110 307 333")
 	s.say(id, 1, "is he?", time.Now())
 	s.sees(carol, "message /alice: is he?")
@@ -68,7 +77,7 @@ func TestMembersOfOtherNetworksComeAndGo(t *testing.T) {
 	s.settled(id)
 	s.join(id, bob, "Bob")
 	s.set(id, 3, bridge.Joined, bridge.KindJoined)
-	s.sees(bob, "presence /dave")
+	s.sees(bob, "presence /dave xa")
 	s.say(id, 3, "hello", time.Now())
 	s.sees(bob, "message /dave: hello")
 	s.set(id, 3, bridge.Left, bridge.KindLeft)
@@ -78,12 +87,12 @@ func TestMembersOfOtherNetworksComeAndGo(t *testing.T) {
 func TestAClosedSessionIsReadOnly(t *testing.T) {
 	s, id := talking(t)
 	s.memory.close(id)
-	s.sees(bob, "message: This session is closed now. You can still read it, but nothing new can be said.", "presence /Bob visitor 110")
+	s.sees(bob, "message: This session is closed now. You can still read it, but nothing new can be said.", "presence /alice visitor xa", "presence /Bob visitor 110", "presence /Carol visitor xa")
 	s.groupchat(id, bob, "<body>one more thing</body>")
 	s.sees(bob, "message error forbidden")
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bobHome, id, component)
 	got := s.next(bobHome, 4)
-	require.Equal(t, []string{"presence /alice visitor", "presence /Carol visitor", "presence /Bob visitor 110 170 100", "message subject=Picnic"}, tellAll(got))
+	require.Equal(t, []string{"presence /alice visitor xa", "presence /Carol visitor xa", "presence /Bob visitor 110 170 100", "message subject=Picnic"}, tellAll(got))
 }
 
 // A client that enters again while its member's leave is still on its way is

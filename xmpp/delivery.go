@@ -9,7 +9,6 @@ type delivery struct {
 	size     int              // of all together, in bytes of the stream
 	largest  int              // size of the largest stanza
 	inviting []bridge.Address // who is invited by it
-	done     bool             // it tells what cannot happen again: it is not put off
 	taken    int              // how many records are in it
 	refused  error            // why the record after those never will be
 }

@@ -59,19 +59,33 @@ func TestOneRecordIsDeliveredWhateverItTakes(t *testing.T) {
 	require.Equal(t, 1, accepted)
 }
 
-// A leave has happened once it is told, and is not told again.
-func TestWhoIsTakenOutLearnsItAlsoFromAFullDelivery(t *testing.T) {
+// Between the commit of a revocation and its record, what was said after it
+// reaches the others alone.
+func TestNothingSaidAfterARevocationReachesTheRevoked(t *testing.T) {
 	s, id := talking(t)
 	s.rest()
-	full := delivery{size: MaxDelivery, taken: 1}
 	s.set(id, 2, bridge.Revoked, bridge.KindRevoked)
 	said := s.say(id, 1, "he is gone", time.Now())
+	accepted, err := s.component.Deliver(t.Context(), bridge.Lane{Session: id}, s.log(id, said.Seq))
+	require.NoError(t, err)
+	require.Equal(t, 1, accepted)
+	s.sees(bob, "presence unavailable /Bob 110 321")
+	s.quiet(bob)
+	require.ElementsMatch(t, []string{"message /alice: he is gone", "presence unavailable /Bob 321"}, tellAll(s.next(carol, 2)))
+}
+
+// Also while the store cannot note that a client is out.
+func TestWhoCannotBeTakenOutGetsNothingEither(t *testing.T) {
+	s, id := talking(t)
 	require.NoError(t, s.component.rooms.with(t.Context(), id, func(r *room) error {
-		require.NoError(t, r.refresh(t.Context()))
-		return r.gather(t.Context(), &full, s.log(id, said.Seq-1))
+		o := r.occupants[bob]
+		require.ElementsMatch(t, []string{bob, carol}, r.receivers(bridge.Record{Seq: o.FromSeq + 10}))
+		members := slices.Clone(r.session.Members)
+		members[1].Grant.Revoked = true
+		r.session = &bridge.Room{Session: r.session.Session, Members: members}
+		require.Equal(t, []string{carol}, r.receivers(bridge.Record{Seq: o.FromSeq + 10}))
+		return nil
 	}))
-	require.Equal(t, 2, full.taken)
-	require.Equal(t, []string{"presence unavailable /Bob 110 321", "presence unavailable /Bob 321"}, tellAll(full.out))
 }
 
 func TestLargeMessagesArriveInOrderOverManyDeliveries(t *testing.T) {

@@ -20,12 +20,27 @@
 //     locked while a client enters or records are sent, so that what one is
 //     shown as history and what comes live meet without gap or overlap.
 //   - One person is one occupant: one nick and one occupant-id, however many
-//     clients are inside. Who is reached on another network too is an occupant
-//     whether or not a client of theirs is inside, so that nobody can see if it
-//     runs. Nothing else of presence is passed on, nor are chat states.
+//     clients are inside. Everybody who has joined is one for as long as they are
+//     a member, whether or not a client of theirs is inside. A blind copy is one
+//     to nobody else before it speaks.
+//   - Each client has its own picture of the room (picture.go, scene.go). That a
+//     member is here (with a client inside, or on the page) or types is in it only
+//     if the member's own setting shows it to that viewer. In all other pictures
+//     the member is away (xa) all the time, and nothing changes there when a client
+//     comes or goes: so no nick changes then either, and the real JID, where one is
+//     shown, is the bare one. What was told is kept, and only differences are sent;
+//     over a new link everything is told anew.
+//   - Settings, signals and the end of a grant have no record in the log. A room
+//     that somebody is inside of listens for the session's hints (attend.go), and
+//     so brings pictures up to date and takes out whom it has no place for any
+//     more, without waiting for its lane.
 //   - Clients that are gone bounce, and a bounce is a leave. Those that are inside
 //     are stored, so that rooms go on when the bridge or the server starts again.
 //   - Who has no grant meets one answer, whatever is asked of whichever address.
+//     Members are told nothing of each other by questions: an occupant answers
+//     none but its own ping.
+//   - Off the record the room says so, and asks servers and clients to keep
+//     nothing (offrecord.go); what is erased is retracted (retract.go).
 //
 // The wire code is our own, on encoding/xml: strangers may send anything, and
 // an unknown element, nick or depth must never end the stream of everybody.

@@ -88,7 +88,7 @@ func (r *room) history(ctx context.Context, by bridge.Identity, o bridge.Occupan
 // addHistory adds a page, newest first, and says if there is no room for more.
 func (r *room) addHistory(out []*element, page []bridge.Record, w *wanted) (_ []*element, full bool) {
 	for _, record := range slices.Backward(page) {
-		if record.Kind != bridge.KindMessage {
+		if record.Kind != bridge.KindMessage || record.Erased {
 			continue
 		}
 		s := r.said(record)

@@ -56,9 +56,9 @@ func TestASubjectThatIsTooLongKeepsNobodyOut(t *testing.T) {
 	s.rest()
 	s.say(id, 1, "before", time.Now())
 	s.write("<presence from='%s' to='%s@%s/Bob'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
-	got := s.next(bob, 3)
-	require.Equal(t, "message /carol: before", tell(got[1]))
-	require.NotNil(t, got[2].child(nsComponent, "subject"), "it ends the join")
+	got := s.next(bob, 4)
+	require.Equal(t, "message /carol: before", tell(got[2]))
+	require.NotNil(t, got[3].child(nsComponent, "subject"), "it ends the join")
 }
 
 // Many join while many messages are said: each sees each message once, be it

@@ -32,21 +32,38 @@ func (r *room) invite(d *delivery, record bridge.Record, target bridge.Member) {
 }
 
 // invitation says it in three ways in one stanza, since clients differ: from
-// the room (XEP-0045 §7.8.2), directly (XEP-0249), and in words.
+// the room (XEP-0045 §7.8.2), directly (XEP-0249), and in words. The server of
+// the invited keeps it, hence off the record it has no subject.
 func (r *room) invitation(by, target bridge.Member, to bridge.Address) *element {
-	session := r.session.Session
-	p, link := locales.Default().For(target.Lang, session.Lang), "xmpp:"+r.jid+"?join"
-	text := p.T("xmpp.invitation", "Name", r.session.DisplayName(by), "Subject", session.Subject, "Link", link)
-	if by.ID == target.ID {
-		text = p.T("xmpp.started", "Subject", session.Subject, "Link", link)
+	subject := r.session.Session.Subject
+	if r.session.Session.Options.OffRecord {
+		subject = ""
+	}
+	invite, direct := el(nsMUCUser, "invite", "from", r.as(by)), el(nsConference, "x", "jid", r.jid)
+	if subject != "" {
+		invite.with(el(nsMUCUser, "reason").saying(subject))
+		direct.set("reason", subject)
 	}
 	return stanza("message", "normal", r.jid, to.ID).set("id", invitationID+target.ID.String()).with(
-		el(nsMUCUser, "x").with(
-			el(nsMUCUser, "invite", "from", r.as(by)).with(el(nsMUCUser, "reason").saying(session.Subject)),
-		),
-		el(nsConference, "x", "jid", r.jid, "reason", session.Subject),
-		el(nsComponent, "body").saying(text),
+		el(nsMUCUser, "x").with(invite), direct,
+		el(nsComponent, "body").saying(r.asksIn(by, target, subject)),
 	)
+}
+
+// asksIn are the words of an invitation; who began the session elsewhere is told
+// where it is.
+func (r *room) asksIn(by, target bridge.Member, subject string) string {
+	p, link := locales.Default().For(target.Lang, r.session.Session.Lang), "xmpp:"+r.jid+"?join"
+	name := r.session.DisplayName(by)
+	switch own := by.ID == target.ID; {
+	case r.session.Session.Options.OffRecord && own:
+		return p.T("xmpp.started_off_record", "Link", link)
+	case r.session.Session.Options.OffRecord:
+		return p.T("xmpp.invitation_off_record", "Name", name, "Link", link)
+	case own:
+		return p.T("xmpp.started", "Subject", subject, "Link", link)
+	}
+	return p.T("xmpp.invitation", "Name", name, "Subject", subject, "Link", link)
 }
 
 // invited notes the invitations that the server has read. One that came back

@@ -1,6 +1,10 @@
 package xmpp
 
-import "context"
+import (
+	"context"
+
+	"mailroom/bridge"
+)
 
 // asked is the question of an iq: its type and the name of its payload.
 func (in incoming) asked() string {
@@ -37,11 +41,13 @@ func noItems() *element { return el(nsDiscoItems, "query") }
 
 // roomIQ answers what is asked of a room, to its members alone.
 func (c *Component) roomIQ(ctx context.Context, in incoming) {
-	session, _, err := c.service.View(ctx, in.to.session(), in.from.identity())
+	session, member, err := c.service.View(ctx, in.to.session(), in.from.identity())
 	if err == nil {
 		err = c.rooms.with(ctx, session.Session.ID, func(r *room) error {
-			r.see(session)
-			c.reply(r.respond(in))
+			if err := r.refresh(ctx); err != nil {
+				return err
+			}
+			c.reply(r.respond(in, member))
 			return nil
 		})
 	}
@@ -50,15 +56,15 @@ func (c *Component) roomIQ(ctx context.Context, in incoming) {
 	}
 }
 
-func (r *room) respond(in incoming) *element {
-	if space := in.payload().name.Space; space == nsMUCOwner || space == nsMUCAdmin {
+func (r *room) respond(in incoming, member bridge.Member) *element {
+	if space := in.payload().name.Space; space == nsMUCOwner || space == nsMUCAdmin || space == nsModerate {
 		// Who is in a session is decided by its initiator's mail, not by the
-		// room's forms and lists.
+		// room's forms and lists, and nobody moderates it from here.
 		return refusal(in.element, forbidden, "")
 	}
 	answers := map[string]func() *element{
 		"get " + nsPing + " ping":        func() *element { return nil },
-		"get " + nsDiscoInfo + " query":  r.info,
+		"get " + nsDiscoInfo + " query":  func() *element { return r.info(member, in.sentences()) },
 		"get " + nsDiscoItems + " query": noItems,
 	}
 	answer, ok := answers[in.asked()]

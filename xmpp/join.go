@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
 	"mailroom/bridge"
 	"mailroom/content"
 )
@@ -31,12 +29,20 @@ func (c *Component) available(ctx context.Context, in incoming) {
 // room is looked at, so that a stranger meets the same answer in the same time.
 func (c *Component) join(ctx context.Context, in incoming) {
 	session, member, err := c.service.View(ctx, in.to.session(), in.from.identity())
-	if err == nil {
-		err = c.rooms.with(ctx, session.Session.ID, func(r *room) error {
-			r.see(session)
-			return r.enter(ctx, in, member)
-		})
+	switch {
+	case err != nil:
+		c.answer(ctx, in, err)
+		return
+	case session.Session.State == bridge.Over:
+		c.reply(refusal(in.element, gone, in.sentences().T("xmpp.over")))
+		return
 	}
+	err = c.rooms.with(ctx, session.Session.ID, func(r *room) error {
+		if err := r.refresh(ctx); err != nil {
+			return err
+		}
+		return r.enter(ctx, in, member)
+	})
 	if err != nil {
 		c.answer(ctx, in, err)
 	}
@@ -66,10 +72,21 @@ func (c *Component) update(ctx context.Context, in incoming) {
 	)))
 }
 
-// occupant is the client that sent a stanza, if it is inside the room.
+// occupant is the client that sent a stanza, if it is inside the room, with the
+// nick that its member has now. The gate is asked first: the room of a session
+// that is known is not to take another time to say no than one that is not.
 func (c *Component) occupant(ctx context.Context, in incoming) (o bridge.Occupant, inside bool, err error) {
+	_, _, err = c.service.View(ctx, in.to.session(), in.from.identity())
+	switch {
+	case bridge.CodeOf(err) == bridge.NotFound:
+		return o, false, nil
+	case err != nil:
+		return o, false, err
+	}
 	err = c.rooms.with(ctx, in.to.session(), func(r *room) error {
-		o, inside = r.occupants[in.attr("from")]
+		if o, inside = r.occupants[in.attr("from")]; inside {
+			o.Nick = r.names[o.Member].nick
+		}
 		return nil
 	})
 	return o, inside, err
@@ -102,21 +119,41 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 		r.reply(refusal(in.element, conflict, in.sentences().T("xmpp.nick_taken")))
 		return nil
 	}
-	before, first := r.shownAs(m), len(r.clients(m.ID)) == 0
 	m, past, err := r.admit(ctx, in, m, nick)
 	if err != nil {
 		return err
 	}
-	out := r.roster(m.ID, full)
-	if first {
-		out = append(out, r.arrival(m, before)...)
-	}
-	out = append(out, r.self(m, in))
-	for _, message := range past {
+	out := r.welcome(m, in)
+	for _, message := range append(past, r.subject()) {
 		out = append(out, message.sentTo(full))
 	}
-	r.reply(append(out, r.subject().sentTo(full))...)
+	if warning := r.warning(m, in.lang()); warning != nil {
+		out = append(out, warning.sentTo(full))
+	}
+	r.reply(append(out, r.changes()...)...)
 	return nil
+}
+
+// welcome shows a client the others, and then that it is inside itself: that has
+// the id of the join and the codes that describe the room.
+func (r *room) welcome(m bridge.Member, in incoming) []*element {
+	full := in.attr("from")
+	r.relink()
+	s := r.scene(time.Now())
+	self, _ := s.of(m, m)
+	r.pictures[full] = picture{m.ID: self}
+	out := r.catchUp(s, full, m)
+	codes := []string{statusSelf}
+	if !r.session.Session.Options.OffRecord {
+		codes = append(codes, statusLogged)
+	}
+	if !s.anonymous {
+		codes = append(codes, statusNonAnonymous)
+	}
+	if self.nick != in.to.resource {
+		codes = append(codes, statusNickAssigned)
+	}
+	return append(out, r.availability(m, self, codes...).sentTo(full).identified(in.attr("id")))
 }
 
 // admit makes the client an occupant and reads what it will be shown of the
@@ -126,90 +163,41 @@ func (r *room) enter(ctx context.Context, in incoming, m bridge.Member) error {
 func (r *room) admit(ctx context.Context, in incoming, m bridge.Member, nick string) (bridge.Member, []*element, error) {
 	full, by := in.attr("from"), in.from.identity()
 	by.Name = content.Name(nick)
-	_, inside := r.occupants[full]
-	known := r.nicks[m.ID]
+	known := r.names[m.ID]
 	session, entered, o, err := r.service.Enter(ctx, r.id, by, full, nick)
 	if bridge.CodeOf(err) != "" {
 		return m, nil, err
 	}
 	var past []*element
 	if err == nil {
-		r.nicks[m.ID], r.occupants[full] = nick, o
-		r.see(session)
-		past, err = r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
+		r.names[m.ID], r.occupants[full], r.stale = name{nick, m.Blind, false}, o, true
+		if err = r.see(ctx, session); err == nil {
+			past, err = r.history(ctx, by, o, historyAsked(in.child(nsMUC, "x")))
+		}
 	}
 	if err != nil {
-		r.nicks[m.ID] = known
-		o = bridge.Occupant{Session: r.id, Member: m.ID, JID: full, Nick: nick}
-		return m, nil, errors.Join(err, r.takeBack(ctx, o, inside))
+		r.names[m.ID] = known
+		return m, nil, errors.Join(err, r.takeBack(ctx, bridge.Occupant{Session: r.id, Member: m.ID, JID: full, Nick: nick}))
 	}
 	return entered, past, nil
 }
 
-// takeBack takes out a client that could not enter. The others see it go only if
-// they had seen it before.
-func (r *room) takeBack(ctx context.Context, o bridge.Occupant, shown bool) error {
+// takeBack takes out a client that could not enter.
+func (r *room) takeBack(ctx context.Context, o bridge.Occupant) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exitTimeout)
 	defer cancel()
-	seen, err := r.remove(ctx, o)
-	if shown {
-		r.reply(seen...)
-	}
+	err := r.remove(ctx, o)
+	r.reply(r.changes()...)
 	return err
 }
 
-// chooseNick is the nick under which a member enters: the one asked for, or
-// the one that another client of theirs has, since one person has one nick.
-// It is not ok if it is another member's.
+// chooseNick is the nick under which a member enters: the one asked for, or the
+// one under which the others see them already. It stays then, since a new one
+// would tell everybody that a client of theirs comes in. It is not ok if it is
+// another member's.
 func (r *room) chooseNick(m bridge.Member, asked string) (nick string, ok bool) {
-	if len(r.clients(m.ID)) > 0 {
-		return r.nicks[m.ID], true
+	if m.State == bridge.Joined {
+		return r.nick(m), true
 	}
 	return asked, !r.taken(asked, m.ID)
-}
-
-// shownAs is the nick under which the others see a member now, "" if they do not.
-func (r *room) shownAs(m bridge.Member) string {
-	if !r.present(m) {
-		return ""
-	}
-	return r.nick(m)
-}
-
-// roster is the presence of everybody else, for one who enters.
-func (r *room) roster(member uuid.UUID, to string) []*element {
-	var out []*element
-	for _, other := range r.session.Members {
-		if other.ID != member && r.present(other) {
-			out = append(out, r.availability(other).sentTo(to))
-		}
-	}
-	return out
-}
-
-// arrival is what the others see of a member whose first client has entered,
-// and who was shown to them under the nick before, or not at all.
-func (r *room) arrival(m bridge.Member, before string) []*element {
-	others := r.others(m.ID)
-	now := r.nick(m)
-	switch {
-	case before == now && r.anonymous():
-		return nil
-	case before == "" || before == now:
-		return toEach(r.availability(m), others)
-	}
-	return append(toEach(r.renamed(m, before), others), toEach(r.availability(m), others)...)
-}
-
-// self tells a client that it is inside: its own presence, with the id of its
-// join and the codes that describe the room.
-func (r *room) self(m bridge.Member, in incoming) *element {
-	codes := []string{statusSelf, statusLogged}
-	if !r.anonymous() {
-		codes = append(codes, statusNonAnonymous)
-	}
-	if r.nick(m) != in.to.resource {
-		codes = append(codes, statusNickAssigned)
-	}
-	return r.availability(m, codes...).sentTo(in.attr("from")).identified(in.attr("id"))
 }

@@ -30,7 +30,7 @@ func TestWhoJoinsIsShownTheRoomInOrder(t *testing.T) {
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j1'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
 	got := s.next(bob, 4)
 	require.Equal(t, []string{
-		"presence /alice", // dave has not answered yet: he is no occupant
+		"presence /alice xa", // dave has not answered yet: he is no occupant
 		"presence /Bob 110 170 100",
 		"message /alice: Who brings the cheese?",
 		"message subject=Picnic",
@@ -43,13 +43,19 @@ func TestWhoJoinsIsShownTheRoomInOrder(t *testing.T) {
 }
 
 // XEP-0045 §7.2.6, and SPEC F2: what a stranger asks is answered alike for a
-// session, for none, and for what cannot be one.
+// session, for none, and for what cannot be one. So it is for who was in the
+// session once.
 func TestStrangersCannotTellIfASessionExists(t *testing.T) {
 	s := newStage(t)
-	known := s.start("Secret", "alice@client.com", "xmpp:bob@example.org")
+	known := s.start("Secret", "alice@client.com", "xmpp:bob@example.org", "xmpp:dave@example.org")
 	s.connected(1)
 	s.settled(known)
 	s.join(known, bob, "Bob")
+	s.join(known, dave, "Dave")
+	s.set(known, 3, bridge.Revoked, bridge.KindRevoked)
+	s.sees(dave, "presence unavailable /Dave 110 321")
+	s.sees(bob, "presence /Dave xa", "presence unavailable /Dave 321")
+	s.forget("dave@example.org")
 	for name, ask := range map[string]string{
 		"join":            "<presence from='%s' to='%s@%s/M' id='1'><x xmlns='http://jabber.org/protocol/muc'/></presence>",
 		"presence":        "<presence from='%s' to='%s@%s/M' id='1'/>",
@@ -63,17 +69,59 @@ func TestStrangersCannotTellIfASessionExists(t *testing.T) {
 		"member list":     "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='http://jabber.org/protocol/muc#admin'/></iq>",
 		"ping":            "<iq from='%s' to='%s@%s/alice' id='1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
 		"vcard":           "<iq from='%s' to='%s@%s/Bob' id='1' type='get'><vCard xmlns='vcard-temp'/></iq>",
+		"vcard of a room": "<iq from='%s' to='%s@%s' id='1' type='get'><vCard xmlns='vcard-temp'/></iq>",
+		"version":         "<iq from='%s' to='%s@%s/Bob' id='1' type='get'><query xmlns='jabber:iq:version'/></iq>",
+		"last activity":   "<iq from='%s' to='%s@%s/Bob' id='1' type='get'><query xmlns='jabber:iq:last'/></iq>",
+		"last of a room":  "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='jabber:iq:last'/></iq>",
+		"configuration":   "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>",
+		"registration":    "<iq from='%s' to='%s@%s' id='1' type='get'><query xmlns='jabber:iq:register'/></iq>",
+		"moderation":      "<iq from='%s' to='%s@%s' id='1' type='set'><moderate xmlns='urn:xmpp:message-moderate:1' id='1'/></iq>",
+		"typing":          "<message from='%s' to='%s@%s' id='1' type='groupchat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+		"subscription":    "<presence from='%s' to='%s@%s' id='1' type='subscribe'/>",
+		"of an occupant":  "<presence from='%s' to='%s@%s/Bob' id='1' type='subscribe'/>",
 	} {
 		var answers []string
-		for _, room := range []string{known.String(), "0e0b8b9c-8e5f-4b4e-9c6f-0123456789ab", "lobby"} {
-			s.write(ask, mallory, room, component)
-			answers = append(answers, strings.ReplaceAll(s.next(mallory, 1)[0].String(), room, "ROOM"))
+		for _, asker := range []string{mallory, dave} {
+			for _, room := range []string{known.String(), "0e0b8b9c-8e5f-4b4e-9c6f-0123456789ab", "lobby"} {
+				s.write(ask, asker, room, component)
+				to := asker
+				if strings.Contains(ask, "type='subscribe'") {
+					to = parseJID(asker).bare()
+				}
+				answers = append(answers, strings.NewReplacer(room, "ROOM", asker, "ASKER", to, "ASKER").Replace(s.next(to, 1)[0].String()))
+			}
 		}
-		require.Equal(t, answers[0], answers[1], name)
-		require.Equal(t, answers[0], answers[2], name)
+		for _, answer := range answers {
+			require.Equal(t, answers[0], answer, name)
+		}
 		require.NotContains(t, answers[0], "result", name)
 	}
+	for _, silent := range []string{
+		"<presence from='%s' to='%s@%s/Bob' type='probe'/>", "<presence from='%s' to='%s@%s' type='probe'/>",
+		"<presence from='%s' to='%s@%s/Bob' type='unavailable'/>", "<presence from='%s' to='%s@%s' type='unsubscribe'/>",
+	} {
+		s.write(silent, mallory, known, component)
+		s.write(silent, dave, known, component)
+	}
+	s.quiet(mallory)
+	s.quiet(dave)
 	s.quiet(bob)
+}
+
+// The component says of itself only what it is.
+func TestTheComponentTellsNothing(t *testing.T) {
+	s := newStage(t)
+	s.connected(1)
+	for _, inner := range []string{
+		"<vCard xmlns='vcard-temp'/>", "<query xmlns='jabber:iq:version'/>", "<query xmlns='jabber:iq:last'/>", "<query xmlns='jabber:iq:register'/>",
+		"<query xmlns='jabber:iq:search'/>", "<query xmlns='http://jabber.org/protocol/muc#unique'/>",
+	} {
+		s.write("<iq from='%s' to='%s' id='1' type='get'>%s</iq>", mallory, component, inner)
+		s.sees(mallory, "iq error service-unavailable")
+	}
+	s.write("<presence from='%s' to='%s' type='probe'/>", mallory, component)
+	s.write("<presence from='%s' to='%s'/>", mallory, component)
+	s.quiet(mallory)
 }
 
 func TestSomebodyRefusedReadsWhatToDo(t *testing.T) {
@@ -110,10 +158,10 @@ func TestTwoClientsOfOnePersonHaveOneNick(t *testing.T) {
 	s.settled(id)
 	s.join(id, carol, "Carol")
 	s.join(id, bob, "Bob")
-	s.sees(carol, "presence /Bob")
+	s.sees(carol, "presence /Bob xa")
 	s.write("<presence from='%s' to='%s@%s/bobby' id='j2'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bobHome, id, component)
 	got := s.next(bobHome, 4)
-	require.Equal(t, []string{"presence /alice", "presence /Carol", "presence /Bob 110 170 100 210", "message subject=Picnic"}, tellAll(got))
+	require.Equal(t, []string{"presence /alice xa", "presence /Carol xa", "presence /Bob 110 170 100 210", "message subject=Picnic"}, tellAll(got))
 
 	s.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'><body>from the phone</body></message>", bob, id, component)
 	for _, client := range []string{bob, bobHome} {
@@ -125,7 +173,7 @@ func TestTwoClientsOfOnePersonHaveOneNick(t *testing.T) {
 	s.quiet(carol)
 	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", bobHome, id, component)
 	s.sees(bobHome, "presence unavailable /Bob 110")
-	s.sees(carol, "presence unavailable /Bob")
+	s.quiet(carol)
 }
 
 func TestTheNickOfAnotherIsRefused(t *testing.T) {
@@ -153,11 +201,11 @@ func TestAMemberWithMailStaysWhenTheClientGoes(t *testing.T) {
 	s.settled(id)
 	s.join(id, carol, "Carol")
 	s.set(id, 2, bridge.Joined, bridge.KindJoined)
-	s.sees(carol, "presence /Bob B.")
-	s.join(id, bob, "bobby")
-	s.sees(carol, "presence unavailable /Bob B. -> bobby 303", "presence /bobby")
-	s.write("<presence type='unavailable' from='%s' to='%s@%s/bobby'/>", bob, id, component)
-	s.sees(bob, "presence unavailable /bobby 110")
+	s.sees(carol, "presence /Bob B. xa")
+	s.write("<presence from='%s' to='%s@%s/bobby' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
+	s.sees(bob, "presence /alice xa", "presence /Carol xa", "presence /Bob B. 110 170 210", "message subject=Picnic")
+	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob B.'/>", bob, id, component)
+	s.sees(bob, "presence unavailable /Bob B. 110")
 	s.quiet(carol)
 }
 
@@ -215,21 +263,21 @@ func TestAJoinThatFailsHalfWayLeavesNobodyInside(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, list, 1, "Carol alone")
 			s.breakJoins(nil, nil)
+			s.sees(carol, "presence /bob xa") // he has joined, and nobody sees more of it
 			s.say(id, 1, "who is here?", time.Now())
 			s.sees(carol, "message /alice: who is here?")
 			s.quiet(bob)
-			s.write(join, bob, id, component)
-			s.sees(carol, "presence /Robert")
+			s.join(id, bob, "Robert")
+			s.quiet(carol)
 		})
 	}
 }
 
-func TestWhoFailsToEnterAgainIsSeenToGo(t *testing.T) {
+func TestWhoFailsToEnterAgainIsOut(t *testing.T) {
 	s, id := talking(t)
 	s.breakJoins(errDown, nil)
 	s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
 	s.sees(bob, "presence error /Bob internal-server-error")
-	s.sees(carol, "presence unavailable /Bob")
 	s.say(id, 1, "he is gone", time.Now())
 	s.sees(carol, "message /alice: he is gone")
 	s.quiet(bob)
@@ -251,7 +299,8 @@ func TestRealAddressesAreShownOnlyAmongOwnPeople(t *testing.T) {
 			s.join(id, carol, "Carol")
 			s.write("<presence from='%s' to='%s@%s/Bob' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>", bob, id, component)
 			got := s.next(bob, 4)
-			require.Equal(t, test.hidden, !strings.Contains(got[1].String(), carol), got[1])
+			require.Equal(t, test.hidden, !strings.Contains(got[1].String(), "carol@example.org"), got[1])
+			require.NotContains(t, got[1].String(), carol, "never of which client")
 			require.Equal(t, test.hidden, !strings.Contains(tell(got[2]), "100"), got[2])
 			require.NotContains(t, got[0].String(), "client.com")
 		})

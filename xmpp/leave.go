@@ -8,28 +8,35 @@ import (
 
 // leave takes out a client that goes. Its member stays one.
 func (c *Component) leave(ctx context.Context, in incoming) {
-	err := c.rooms.with(ctx, in.to.session(), func(r *room) error {
+	if _, err := c.out(ctx, in); err != nil {
+		c.report(ctx, in, err)
+	}
+}
+
+// out takes out the client that sent a stanza, if it is inside, and tells it so.
+func (c *Component) out(ctx context.Context, in incoming, codes ...string) (was bool, err error) {
+	err = c.rooms.with(ctx, in.to.session(), func(r *room) error {
 		o, inside := r.occupants[in.attr("from")]
 		if !inside {
 			return nil
 		}
-		seen, err := r.remove(ctx, o)
-		if err != nil {
+		if err := r.refresh(ctx); err != nil {
 			return err
 		}
-		r.reply(append([]*element{r.farewell(o).identified(in.attr("id"))}, seen...)...)
+		if err := r.remove(ctx, o); err != nil {
+			return err
+		}
+		was = true
+		r.reply(append([]*element{r.farewell(o, codes...).identified(in.attr("id"))}, r.changes()...)...)
 		return nil
 	})
-	if err != nil {
-		c.report(ctx, in, err)
-	}
+	return was, err
 }
 
 // farewell tells a client that it is outside (XEP-0045 §7.14).
 func (r *room) farewell(o bridge.Occupant, codes ...string) *element {
 	m, _ := r.session.Member(o.Member)
-	p := r.unavailable(m, append([]string{statusSelf}, codes...)...).sentTo(o.JID)
-	return p.set("from", r.jid+"/"+o.Nick)
+	return r.unavailable(m, append([]string{statusSelf}, codes...)...).sentTo(o.JID)
 }
 
 // bounced is a stanza of ours that came back, or an error that somebody made
@@ -50,19 +57,13 @@ func (c *Component) bounced(ctx context.Context, in incoming) {
 	}
 }
 
+// lost takes out a client that bounced. It may be there after all, and not know
+// that it could not be reached: so it is told.
 func (c *Component) lost(ctx context.Context, in incoming) error {
-	return c.rooms.with(ctx, in.to.session(), func(r *room) error {
-		o, inside := r.occupants[in.attr("from")]
-		if !inside {
-			return nil
-		}
-		c.log.Debug("a client is gone", "session", r.id, "condition", conditionOf(in.element))
-		seen, err := r.remove(ctx, o, statusKicked, statusTechnical)
-		if err != nil {
-			return err
-		}
-		// It may be there after all, and not know that it could not be reached.
-		r.reply(append([]*element{r.farewell(o, statusKicked, statusTechnical)}, seen...)...)
-		return nil
-	})
+	in.element = in.sentTo(in.attr("to")).set("id", "") // of our own stanza that came back
+	was, err := c.out(ctx, in, statusKicked, statusTechnical)
+	if was {
+		c.log.Debug("a client is gone", "session", in.to.local, "condition", conditionOf(in.element))
+	}
+	return err
 }

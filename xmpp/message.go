@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"mailroom/bridge"
 	"mailroom/content"
 )
@@ -17,7 +19,7 @@ func (c *Component) groupchat(ctx context.Context, in incoming) {
 		c.reply(refusal(in.element, badRequest, ""))
 		return
 	}
-	_, inside, err := c.occupant(ctx, in)
+	o, inside, err := c.occupant(ctx, in)
 	switch {
 	case err != nil:
 		c.answer(ctx, in, err)
@@ -26,12 +28,12 @@ func (c *Component) groupchat(ctx context.Context, in incoming) {
 	case in.child(nsOMEMO, "encrypted") != nil || in.child(nsEncryption, "encryption") != nil:
 		c.reply(refusal(in.element, notAcceptable, in.sentences().T("xmpp.encrypted")))
 	case in.said() != "":
-		c.post(ctx, in)
+		c.post(ctx, in, o.Member)
 	case in.child(nsComponent, "subject") != nil && in.child(nsComponent, "body") == nil:
 		c.setSubject(ctx, in)
+	default:
+		c.signal(ctx, in)
 	}
-	// Without text or subject it is a signal, such as a chat state (XEP-0085).
-	// Those tell of presence, which members have not agreed to share.
 }
 
 // said is the text of a message, of its first body if there are several.
@@ -42,9 +44,9 @@ func (in incoming) said() string {
 	return ""
 }
 
-func (c *Component) post(ctx context.Context, in incoming) {
+func (c *Component) post(ctx context.Context, in incoming, member uuid.UUID) {
 	id := in.to.session()
-	delivered := c.rooms.delivered(id)
+	delivered, typing := c.rooms.noted(id, member)
 	body := content.FromText(in.said())
 	record, err := c.service.Post(ctx, bridge.PostRequest{
 		Session: id, By: in.from.identity(), Body: bridge.Body{Text: body.Text, HTML: body.HTML},
@@ -53,6 +55,9 @@ func (c *Component) post(ctx context.Context, in incoming) {
 	if err != nil {
 		c.answer(ctx, in, err)
 		return
+	}
+	if typing {
+		c.types(ctx, in, false) // what was typed is said
 	}
 	if record.Seq <= delivered {
 		c.reflectAgain(ctx, in, record)
@@ -150,7 +155,7 @@ func (r *room) say(record bridge.Record) *element {
 	if ok {
 		s.with(occupantID(m))
 	}
-	return s
+	return r.discreet(s)
 }
 
 func (r *room) delay(record bridge.Record) *element {
@@ -163,7 +168,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // subject is the room's subject as it is now. It ends every join, also when
 // there is none (XEP-0045 §7.2.15).
 func (r *room) subject() *element {
-	return stanza("message", "groupchat", r.jid, "").with(el(nsComponent, "subject").saying(fit(r.session.Session.Subject)))
+	return r.discreet(stanza("message", "groupchat", r.jid, "").with(el(nsComponent, "subject").saying(fit(r.session.Session.Subject))))
 }
 
 // fit cuts a text that is too long to be sent.

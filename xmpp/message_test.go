@@ -28,9 +28,9 @@ func talking(t *testing.T, change ...func(*Config)) (*stage, uuid.UUID) {
 	return s, id
 }
 
-func (st *stage) groupchat(id uuid.UUID, client, inner string) {
-	st.t.Helper()
-	st.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'>%s</message>", client, id, component, inner)
+func (s *server) groupchat(id uuid.UUID, client, inner string) {
+	s.t.Helper()
+	s.write("<message type='groupchat' from='%s' to='%s@%s' id='m1'>%s</message>", client, id, component, inner)
 }
 
 // The reflection is the acknowledgement: it comes after the message is stored,
@@ -79,12 +79,12 @@ func TestOnlyTheInitiatorChangesTheSubject(t *testing.T) {
 	s.settled(id)
 	s.join(id, bob, "Bob")
 	s.join(id, carol, "Carol")
-	s.sees(bob, "presence /Carol")
+	s.sees(bob, "presence /Carol xa")
 	s.groupchat(id, carol, "<subject>mine</subject>")
 	s.sees(carol, "message error forbidden")
 	s.groupchat(id, bob, "<subject>Picnic on Sunday</subject>")
-	s.sees(bob, "message /Bob subject=Picnic on Sunday")
-	s.sees(carol, "message /Bob subject=Picnic on Sunday")
+	s.sees(bob, "message /bob subject=Picnic on Sunday")
+	s.sees(carol, "message /bob subject=Picnic on Sunday")
 }
 
 func TestWhatCannotBeSaidIsRefusedWithASentence(t *testing.T) {

@@ -21,5 +21,9 @@ const (
 	nsDelay       = "urn:xmpp:delay"                         // XEP-0203
 	nsOMEMO       = "eu.siacs.conversations.axolotl"         // XEP-0384
 	nsEncryption  = "urn:xmpp:eme:0"                         // XEP-0380
+	nsHints       = "urn:xmpp:hints"                         // XEP-0334
+	nsChatStates  = "http://jabber.org/protocol/chatstates"  // XEP-0085
+	nsRetract     = "urn:xmpp:message-retract:1"             // XEP-0424
+	nsModerate    = "urn:xmpp:message-moderate:1"            // XEP-0425
 	nsXML         = "http://www.w3.org/XML/1998/namespace"   // the prefix xml
 )

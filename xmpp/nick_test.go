@@ -75,7 +75,8 @@ func TestEveryMemberHasANickOfTheirOwn(t *testing.T) {
 		for i, name := range names {
 			session.Members = append(session.Members, bridge.Member{ID: uuid.New(), Number: i + 1, Name: name})
 		}
-		r.see(session)
+		r.session = session
+		r.nameAll()
 		taken := make(map[string]bool)
 		for _, m := range session.Members {
 			folded := foldNick(r.nick(m))

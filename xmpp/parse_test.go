@@ -77,7 +77,7 @@ func FuzzStanza(f *testing.F) {
 	id := m.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
 	c, err := New(Config{Component: component, Server: "127.0.0.1:1", Secret: secret}, m, slog.New(slog.DiscardHandler))
 	require.NoError(f, err)
-	c.rooms.forget()
+	f.Cleanup(c.rooms.begin(f.Context()))
 	_, _, _, err = m.Enter(f.Context(), id, parseJID(bob).identity(), bob, "Bob")
 	require.NoError(f, err)
 	at := id.String() + "@" + component

@@ -30,11 +30,11 @@ func TestProsodyBringsAConversation(t *testing.T) {
 	require.Eventually(t, func() bool { return w.endpoint(id, 2) == bridge.EndpointInvited }, patience, time.Millisecond)
 
 	bob.join(id, "Bob")
-	self := bob.sees("presence /alice", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")[1]
+	self := bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")[1]
 	require.Equal(t, "join-1", self.attr("id"))
 	carol.join(id, "Carol")
-	carol.sees("presence /alice", "presence /Bob", "presence /Carol 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
-	bob.sees("presence /Carol")
+	carol.sees("presence /alice xa", "presence /Bob xa", "presence /Carol 110 170 100", "message /alice: Who brings the cheese?", "message subject=Picnic")
+	bob.sees("presence /Carol xa")
 
 	bob.say(id, "I do")
 	ofBob := bob.sees("message /Bob: I do")[0]
@@ -78,13 +78,13 @@ func TestProsodyBringsAMemberOfAnotherServer(t *testing.T) {
 	carol, bob := w.login("carol@other.test/far", id), w.login("bob@example.org/near", id)
 	carol.next(1) // the invitation
 	carol.join(id, "Carol")
-	carol.sees("presence /alice", "presence /Carol 110 170", "message subject=Picnic")
+	carol.sees("presence /alice xa", "presence /Carol 110 170", "message subject=Picnic")
 	bob.next(1)
 	bob.join(id, "Bob")
-	for _, p := range bob.sees("presence /alice", "presence /Carol", "presence /Bob 110 170", "message subject=Picnic") {
+	for _, p := range bob.sees("presence /alice xa", "presence /Carol xa", "presence /Bob 110 170", "message subject=Picnic") {
 		require.NotContains(t, p.String(), "other.test/far", "no real address is shown among strangers")
 	}
-	carol.sees("presence /Bob")
+	carol.sees("presence /Bob xa")
 	carol.say(id, "from afar")
 	bob.sees("message /Carol: from afar")
 }
@@ -96,9 +96,9 @@ func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
 	phone.next(1)
 	desk := w.login("bob@example.org/desk", id)
 	phone.join(id, "Bob")
-	phone.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	phone.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	desk.join(id, "Bobby")
-	desk.sees("presence /alice", "presence /Bob 110 170 100 210", "message subject=Picnic")
+	desk.sees("presence /alice xa", "presence /Bob 110 170 100 210", "message subject=Picnic")
 	desk.say(id, "from the desk")
 	phone.sees("message /Bob: from the desk")
 	desk.sees("message /Bob: from the desk")
@@ -107,6 +107,83 @@ func TestProsodyBringsTwoClientsUnderOneNick(t *testing.T) {
 	desk.say(id, "still here")
 	desk.sees("message /Bob: still here")
 	phone.quiet()
+}
+
+// The same room through the eyes of three: who may see Bob, who may not, and Bob.
+func TestProsodyShowsEachTheirOwnPicture(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org", "xmpp:mallory@example.org")
+	w.shows(id, 2, 3, true) // Bob lets Carol see
+	carol, mallory, bob := w.login("carol@example.org/laptop", id), w.login("mallory@example.org/x", id), w.login("bob@example.org/phone", id)
+	for nick, p := range map[string]*person{"Carol": carol, "Mallory": mallory} {
+		p.next(1)
+		p.join(id, nick)
+		p.next(3)
+	}
+	time.Sleep(4 * hintPause)
+	carol.forget()
+	mallory.forget()
+	bob.next(1)
+	bob.join(id, "Bob")
+	bob.sees("presence /alice xa", "presence /Carol xa", "presence /Mallory xa", "presence /Bob 110 170 100", "message subject=Picnic")
+	carol.sees("presence /Bob")
+	mallory.sees("presence /Bob xa")
+	bob.write("<message type='groupchat' to='%s@%s' id='t'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>", id, component)
+	carol.sees("message /Bob composing")
+	bob.write("<presence type='unavailable' to='%s@%s/Bob'/>", id, component)
+	bob.sees("presence unavailable /Bob 110")
+	carol.sees("presence /Bob xa")
+	mallory.quiet()
+	require.NotContains(t, mallory.ask("<iq type='get' id='v' to='%s@%s/Bob'><query xmlns='jabber:iq:last'/></iq>", id, component), "result")
+}
+
+// XEP-0045 §9.4 and XEP-0425, seen by a real client through a real server.
+func TestProsodyTakesOutTheRevokedAndWhatTheySaid(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org", "xmpp:carol@example.org")
+	bob, carol := w.login("bob@example.org/phone", id), w.login("carol@example.org/laptop", id)
+	for nick, p := range map[string]*person{"Bob": bob, "Carol": carol} {
+		p.next(1)
+		p.join(id, nick)
+		p.next(3)
+	}
+	time.Sleep(4 * hintPause)
+	bob.forget()
+	carol.forget()
+	bob.say(id, "rude")
+	rude := carol.sees("message /Bob: rude")[0].child(nsStanzaID, "stanza-id").attr("id")
+	bob.sees("message /Bob: rude")
+	head := int64(len(w.log(id, 1)))
+	w.set(id, 2, bridge.Revoked, bridge.KindRevoked)
+	w.edit(id, func(talk *talk) {
+		talk.log[head-1].Erased, talk.log[head-1].Body = true, bridge.Body{}
+		w.append(talk, bridge.Record{Kind: bridge.KindErased, Member: talk.room.Members[0].ID, Target: talk.room.Members[1].ID, Ref: head})
+	})
+	carol.sees("presence unavailable /Bob 321", "message retract "+rude)
+	bob.sees("presence unavailable /Bob 110 321")
+	w.say(id, 1, "peace", time.Now())
+	carol.sees("message /alice: peace")
+	bob.join(id, "Bob")
+	bob.sees("presence error /Bob registration-required")
+}
+
+func TestProsodyBringsAConversationOffTheRecord(t *testing.T) {
+	w := newWorld(t)
+	id := w.start("Picnic", "alice@client.com", "xmpp:bob@example.org")
+	w.edit(id, func(talk *talk) { talk.room.Session.Options.OffRecord = true })
+	bob := w.login("bob@example.org/phone", id)
+	bob.join(id, "Bob")
+	require.Eventually(t, func() bool { return strings.Contains(bob.told(), "off the record: Mailroom keeps nothing") }, patience, time.Millisecond)
+	bob.forget()
+	bob.say(id, "hush")
+	requireDiscreet(t, bob.sees("message /Bob: hush")[0])
+	w.edit(id, func(talk *talk) {
+		talk.room.Session.State, talk.room.Session.Subject = bridge.Over, ""
+		w.append(talk, bridge.Record{Kind: bridge.KindOver})
+	})
+	require.Equal(t, "presence unavailable /Bob 110 destroy", tell(bob.next(2)[1]))
+	bob.join(id, "Bob")
+	bob.sees("presence error /Bob gone")
 }
 
 // Nothing that was said while the server was away is missing or comes twice,
@@ -118,7 +195,7 @@ func TestProsodyRestartLosesNothing(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	w.say(id, 1, "before", time.Now())
 	bob.sees("message /alice: before")
 
@@ -147,11 +224,11 @@ func TestProsodyRoomsGoOnAfterARestartOfTheBridge(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Picnic")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Picnic")
 	w.stop()
 	w.say(id, 1, "while the bridge was down", time.Now())
 	w.begin()
-	bob.sees("message /alice: while the bridge was down")
+	bob.sees("message /alice: while the bridge was down", "presence /alice xa", "presence /Bob 110")
 	bob.write("<iq type='get' id='p' to='%s@%s/Bob'><ping xmlns='urn:xmpp:ping'/></iq>", id, component)
 	bob.sees("iq result /Bob")
 	bob.say(id, "I saw that")
@@ -205,7 +282,7 @@ func TestProsodyTakesTheLongestMessage(t *testing.T) {
 	bob := w.login("bob@example.org/phone", id)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Long")
 	w.say(id, 1, strings.Repeat("'", bridge.MaxBody), time.Now())
 	w.say(id, 1, "short", time.Now())
 	require.Equal(t, "short", bob.texts(t, 2)[1])
@@ -220,7 +297,7 @@ func TestProsodyKeepsTheLinkWhateverIsSent(t *testing.T) {
 	bob, mallory := w.login("bob@example.org/phone", id), w.login("mallory@example.org/x", uuid.Nil)
 	bob.next(1)
 	bob.join(id, "Bob")
-	bob.sees("presence /alice", "presence /Bob 110 170 100", "message subject=Long")
+	bob.sees("presence /alice xa", "presence /Bob 110 170 100", "message subject=Long")
 	for _, to := range []string{component, id.String() + "@" + component} {
 		mallory.write("<iq type='get' to='%s' id=\"%s\"><ping xmlns='urn:xmpp:ping'/></iq>", to, strings.Repeat("'", 100_000))
 	}

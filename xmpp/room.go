@@ -3,9 +3,11 @@ package xmpp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,21 +22,37 @@ type room struct {
 	jid   string // bare
 	users int    // how many hold it; guarded by rooms.mu
 
+	linked chan struct{} // holds a hint when there is a new link
+	cancel func()        // ends attend; nil while nobody attends; guarded by rooms.mu
+
 	mu        sync.Mutex // guards all below
 	loaded    bool
-	session   *bridge.Room               // the latest snapshot; nil before refresh
+	session   *bridge.Room               // the latest snapshot of the whole; nil before refresh
+	watch     bridge.Watch               // who may see whom, as of that snapshot
+	signs     map[uuid.UUID]bridge.Signs // by member
 	occupants map[string]bridge.Occupant // by full JID
-	nicks     map[uuid.UUID]string       // by member; kept as long as the room is open
+	names     map[uuid.UUID]name         // by member; kept as long as the room is open
 	inviting  map[bridge.Address]bool    // invitations on their way, see invite.go
 	delivered int64                      // seq of the last record that Deliver sent
+	retracted map[uuid.UUID]int64        // up to which seq erasures were told, by whose words; uuid.Nil: everybody's
+
+	// What those inside were told, see picture.go.
+	pictures  map[string]picture // by full JID
+	link      *link              // over which they were
+	stale     bool               // they may have to be told something
+	turnsAt   time.Time          // when they will, although nothing happens; zero: never
+	showsJIDs bool               // they were told that real JIDs are shown
 }
 
 func newRoom(c *Component, id uuid.UUID) *room {
 	return &room{
 		Component: c, id: id, jid: id.String() + "@" + c.config.Component,
+		linked:    make(chan struct{}, 1),
 		occupants: make(map[string]bridge.Occupant),
-		nicks:     make(map[uuid.UUID]string),
+		names:     make(map[uuid.UUID]name),
 		inviting:  make(map[bridge.Address]bool),
+		retracted: make(map[uuid.UUID]int64),
+		pictures:  make(map[string]picture),
 	}
 }
 
@@ -59,28 +77,41 @@ func (r *room) load(ctx context.Context) error {
 	}
 	for _, o := range occupants {
 		r.occupants[o.JID] = o
-		r.nicks[o.Member] = o.Nick
+		r.names[o.Member] = name{nick: o.Nick}
 	}
 	r.loaded = true
 	return nil
 }
 
+// refresh reads what the room is now.
 func (r *room) refresh(ctx context.Context) error {
 	session, err := r.service.Room(ctx, r.id)
 	if err != nil {
 		return fmt.Errorf("read the room: %w", err)
 	}
-	r.see(session)
-	return nil
+	return r.see(ctx, session)
 }
 
-// see takes a newer snapshot, and gives each new member a nick in order of
-// their number, so that what one chooses cannot be another's.
-func (r *room) see(session *bridge.Room) {
-	r.session = session
-	for _, m := range session.Members {
-		r.nick(m)
+// see takes a newer snapshot of the whole room. Settings of presence count as of
+// its version: it grows when one of them changes.
+func (r *room) see(ctx context.Context, session *bridge.Room) error {
+	if r.session == nil || r.session.Session.ACLVersion != session.Session.ACLVersion {
+		watch, err := r.service.Watch(ctx, session)
+		if err != nil {
+			return fmt.Errorf("read who may see whom: %w", err)
+		}
+		r.watch, r.stale = watch, true
 	}
+	r.session = session
+	r.nameAll()
+	signs := make(map[uuid.UUID]bridge.Signs)
+	for _, s := range r.service.SignsOf(r.id) {
+		signs[s.Member] = s
+	}
+	if !maps.Equal(signs, r.signs) {
+		r.signs, r.stale = signs, true
+	}
+	return nil
 }
 
 // clients are the full JIDs of a member's clients inside, in order.
@@ -95,80 +126,47 @@ func (r *room) clients(member uuid.UUID) []string {
 	return jids
 }
 
-// others are all clients inside but those of one member.
-func (r *room) others(member uuid.UUID) []string {
-	var jids []string
-	for _, o := range r.occupants {
-		if o.Member != member {
-			jids = append(jids, o.JID)
-		}
-	}
-	return jids
-}
-
-// present says if a member is shown as an occupant: one who has a client
-// inside, and one whom what is said here reaches on another network. So
-// nobody sees if a member of both has the client running.
-func (r *room) present(m bridge.Member) bool {
-	return m.State == bridge.Joined && (len(r.clients(m.ID)) > 0 || reachedElsewhere(m))
-}
-
-func reachedElsewhere(m bridge.Member) bool {
-	return slices.ContainsFunc(m.Endpoints, func(e bridge.Endpoint) bool {
-		return e.Address.Network != bridge.XMPP && e.State != bridge.EndpointFailed && e.State != bridge.EndpointLeft
-	})
-}
-
-// nick is the member's nick, made when it is first asked for.
-func (r *room) nick(m bridge.Member) string {
-	if nick, ok := r.nicks[m.ID]; ok {
-		return nick
-	}
-	base := safeNick(r.session.DisplayName(m), guestNick(m.ID))
-	nick := base
-	for n := 2; r.taken(nick, m.ID); n++ {
-		nick = numbered(base, n)
-	}
-	r.nicks[m.ID] = nick
-	return nick
-}
-
-// taken says if a nick is that of another member, by what it looks like.
-func (r *room) taken(nick string, member uuid.UUID) bool {
-	folded := foldNick(nick)
-	for id, other := range r.nicks {
-		if id != member && foldNick(other) == folded {
-			return true
-		}
-	}
-	return false
-}
-
 // as is the room JID of a member: who speaks.
 func (r *room) as(m bridge.Member) string { return r.jid + "/" + r.nick(m) }
 
-// visitors says that nothing can be said in the room.
-func (r *room) visitors() bool { return r.session.Session.State != bridge.Open }
-
-// remove takes a client out of the room and returns what the others see of it.
-func (r *room) remove(ctx context.Context, o bridge.Occupant, codes ...string) ([]*element, error) {
+// remove takes a client out of the room. Nobody else can tell: its member stays.
+func (r *room) remove(ctx context.Context, o bridge.Occupant) error {
 	if err := r.service.Exit(ctx, r.id, o.JID); err != nil {
-		return nil, fmt.Errorf("exit: %w", err)
+		return fmt.Errorf("exit: %w", err)
 	}
 	delete(r.occupants, o.JID)
-	if err := r.refresh(ctx); err != nil {
-		return nil, err
+	delete(r.pictures, o.JID)
+	r.stale = true
+	return nil
+}
+
+// turnOut takes out the clients of those who have no place in the room any more:
+// they left or gave their grant back, it was revoked, or the session is over.
+// What it returns tells them; with an error, those who are out already.
+func (r *room) turnOut(ctx context.Context) (out []*element, err error) {
+	over := r.session.Session.State == bridge.Over
+	for _, jid := range r.inside() {
+		o := r.occupants[jid]
+		if !over && r.hasPlace(o) {
+			continue
+		}
+		if err := r.remove(ctx, o); err != nil {
+			return out, err
+		}
+		if over {
+			out = append(out, r.destruction(o)...)
+		} else {
+			out = append(out, r.farewell(o, statusNotAllowed))
+		}
 	}
+	return out, nil
+}
+
+// hasPlace says if the client's member takes part and holds a grant, be it one
+// that has run out: they may still read.
+func (r *room) hasPlace(o bridge.Occupant) bool {
 	m, ok := r.session.Member(o.Member)
-	switch {
-	case !ok || len(r.clients(m.ID)) > 0:
-		return nil, nil
-	case !r.present(m):
-		return toEach(r.unavailable(m, codes...), r.others(m.ID)), nil
-	case !r.anonymous():
-		return toEach(r.availability(m), r.others(m.ID)), nil // no longer with a JID
-	}
-	return nil, nil
+	return ok && m.State == bridge.Joined && !m.Grant.Revoked
 }
 
 // toEach is one copy of a stanza for each receiver.
@@ -188,21 +186,26 @@ const (
 	AnonymityAlways = "always"
 )
 
-// anonymous says if real JIDs are hidden. Members are never removed from a
-// session, so that what was hidden once stays so.
+// anonymous says if real JIDs are hidden: so they are where the session does not
+// show everybody's address to everybody, and among strangers. What was hidden
+// once stays so: who is in a session is never removed from it, addresses that
+// were hidden stay hidden, and who was erased counts as a stranger, since one may
+// have been.
 func (r *room) anonymous() bool {
-	if r.config.Anonymity == AnonymityAlways {
+	if r.config.Anonymity == AnonymityAlways || !r.session.ShowsAllAddresses() {
 		return true
 	}
-	for _, m := range r.session.Members {
-		for _, e := range m.Endpoints {
-			if e.Address.Network == bridge.XMPP && !r.own(e.Address.Domain()) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.session.Members, func(m bridge.Member) bool { return erased(m) || r.stranger(m) })
 }
+
+func (r *room) stranger(m bridge.Member) bool {
+	return slices.ContainsFunc(m.Endpoints, func(e bridge.Endpoint) bool {
+		return e.Address.Network == bridge.XMPP && !r.own(e.Address.Domain())
+	})
+}
+
+// erased says if a member's data was taken away: nobody else is without address.
+func erased(m bridge.Member) bool { return m.Address.IsZero() }
 
 func (r *room) own(domain string) bool {
 	return slices.ContainsFunc(r.config.Domains, func(d string) bool { return strings.EqualFold(d, domain) })

@@ -219,6 +219,8 @@ func tell(e *element) string {
 	if x := e.child(nsMUCUser, "x"); x != nil {
 		for _, c := range x.children {
 			switch c.name.Local {
+			case "destroy":
+				words = append(words, "destroy")
 			case "status":
 				words = append(words, c.attr("code"))
 			case "item":
@@ -230,6 +232,17 @@ func tell(e *element) string {
 				}
 			}
 		}
+	}
+	if show := e.child(nsComponent, "show"); show != nil {
+		words = append(words, show.text)
+	}
+	for _, c := range e.children {
+		if c.name.Space == nsChatStates {
+			words = append(words, c.name.Local)
+		}
+	}
+	if retracted := e.child(nsRetract, "retract"); retracted != nil {
+		words = append(words, "retract "+retracted.attr("id"))
 	}
 	line := strings.Join(words, " ")
 	if s := e.child(nsComponent, "subject"); s != nil {
@@ -295,18 +308,40 @@ func (st *stage) rest() {
 	st.t.Cleanup(func() { cancel(); running.Wait() })
 	st.connected(links + 1)
 	require.Eventually(st.t, func() bool { _, err := st.component.current(); return err == nil }, patience, time.Millisecond)
+	st.look()
+}
+
+// look brings all rooms up to date, and forgets what their clients were told.
+func (st *stage) look() {
+	st.t.Helper()
+	for id := range st.sessions {
+		require.NoError(st.t, st.component.rooms.with(st.t.Context(), id, func(r *room) error { return r.look(st.t.Context()) }))
+	}
+	st.quietly()
+}
+
+// quietly forgets what all clients were told by the time that a question to the
+// component is answered.
+func (s *server) quietly() {
+	s.t.Helper()
+	probe := "probe-" + uuid.NewString() + "@example.org/x"
+	s.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
+	s.sees(probe, "iq result")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.inboxes)
 }
 
 // join enters the room without looking at what is shown.
-func (st *stage) join(id uuid.UUID, client, nick string) {
-	st.t.Helper()
-	st.write("<presence from='%s' to='%s@%s/%s' id='join'><x xmlns='http://jabber.org/protocol/muc'/></presence>", client, id, component, nick)
-	require.Eventually(st.t, func() bool {
-		st.server.mu.Lock()
-		defer st.server.mu.Unlock()
-		for i, e := range st.inboxes[client] {
+func (s *server) join(id uuid.UUID, client, nick string) {
+	s.t.Helper()
+	s.write("<presence from='%s' to='%s@%s/%s' id='join'><x xmlns='http://jabber.org/protocol/muc'/></presence>", client, id, component, nick)
+	require.Eventually(s.t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, e := range s.inboxes[client] {
 			if e.child(nsComponent, "subject") != nil {
-				st.inboxes[client] = st.inboxes[client][i+1:]
+				s.inboxes[client] = s.inboxes[client][i+1:]
 				return true
 			}
 		}
@@ -320,9 +355,21 @@ func (st *stage) settled(id uuid.UUID) {
 	require.Eventually(st.t, func() bool { return st.done(id) }, patience, time.Millisecond)
 }
 
+// said are the next n messages that a client was sent, without the presence
+// between them.
+func (s *server) said(client string, n int) (lines []string) {
+	s.t.Helper()
+	for len(lines) < n {
+		if e := s.next(client, 1)[0]; e.name.Local == "message" {
+			lines = append(lines, tell(e))
+		}
+	}
+	return lines
+}
+
 // forget throws away what a client was sent so far.
-func (st *stage) forget(client string) {
-	st.server.mu.Lock()
-	defer st.server.mu.Unlock()
-	delete(st.inboxes, client)
+func (s *server) forget(client string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inboxes, client)
 }

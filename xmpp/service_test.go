@@ -18,6 +18,8 @@ type memory struct {
 	mu       sync.Mutex
 	sessions map[uuid.UUID]*talk
 	changed  chan struct{}
+	hub      *bridge.Hub
+	signals  *bridge.Hub
 	broken   error // what every call returns, to play a database that is down
 	// What these calls alone return: Enter after it has stored the occupant.
 	brokenPast, brokenEntry error
@@ -28,11 +30,14 @@ type talk struct {
 	room      bridge.Room
 	log       []bridge.Record
 	occupants map[string]bridge.Occupant
+	signs     map[uuid.UUID]bridge.Signs
+	watch     map[[2]int]bool // viewer and target, by number
+	paused    bool            // its lane stands still
 	acked     int64
 }
 
 func newMemory() *memory {
-	return &memory{sessions: make(map[uuid.UUID]*talk), changed: make(chan struct{}, 1)}
+	return &memory{sessions: make(map[uuid.UUID]*talk), changed: make(chan struct{}, 1), hub: bridge.NewHub(), signals: bridge.NewHub()}
 }
 
 // start makes a session; the first address is its initiator.
@@ -40,7 +45,7 @@ func (m *memory) start(subject string, addresses ...string) uuid.UUID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := uuid.New()
-	t := &talk{occupants: make(map[string]bridge.Occupant)}
+	t := &talk{occupants: make(map[string]bridge.Occupant), signs: make(map[uuid.UUID]bridge.Signs), watch: make(map[[2]int]bool)}
 	t.room.Session = bridge.Session{ID: id, Subject: subject, State: bridge.Open, CreatedAt: time.Now()}
 	for i, text := range addresses {
 		t.room.Members = append(t.room.Members, newMember(i+1, text))
@@ -72,6 +77,8 @@ func (m *memory) append(t *talk, r bridge.Record) bridge.Record {
 	}
 	t.log = append(t.log, r)
 	t.room.Session.Head = r.Seq
+	t.room.Session.ACLVersion++
+	m.hub.Publish(r.Session)
 	select {
 	case m.changed <- struct{}{}:
 	default:
@@ -110,7 +117,7 @@ func (m *memory) set(session uuid.UUID, number int, state bridge.MemberState, ki
 	t := m.sessions[session]
 	t.room.Members = slices.Clone(t.room.Members)
 	member := &t.room.Members[number-1]
-	member.State = state
+	member.State, member.Grant.Revoked = state, state == bridge.Revoked || state == bridge.Declined
 	r := bridge.Record{Kind: kind, Member: member.ID}
 	if kind == bridge.KindRevoked {
 		r.Member, r.Target = t.room.Members[0].ID, member.ID
@@ -133,6 +140,33 @@ func (m *memory) name(session uuid.UUID, number int, name string) {
 	t := m.sessions[session]
 	t.room.Members = slices.Clone(t.room.Members)
 	t.room.Members[number-1].Name = name
+	t.room.Session.ACLVersion++
+}
+
+// edit changes a session without a record, as settings and grants do.
+func (m *memory) edit(session uuid.UUID, change func(t *talk)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.sessions[session]
+	t.room.Members = slices.Clone(t.room.Members)
+	change(t)
+	t.room.Session.ACLVersion++
+	m.hub.Publish(session)
+}
+
+// shows lets one member see if another is here and types, or no more.
+func (m *memory) shows(session uuid.UUID, target, viewer int, on bool) {
+	m.edit(session, func(t *talk) { t.watch[[2]int{viewer, target}] = on })
+}
+
+// sign gives a signal of a member.
+func (m *memory) sign(session uuid.UUID, number int, s bridge.Signs) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.sessions[session]
+	s.Member = t.room.Members[number-1].ID
+	t.signs[s.Member] = s
+	m.signals.Publish(session)
 }
 
 // alsoReachedByMail gives a member a second endpoint.
@@ -205,7 +239,7 @@ func (m *memory) waiting() map[uuid.UUID]talk {
 	defer m.mu.Unlock()
 	waiting := make(map[uuid.UUID]talk)
 	for id, t := range m.sessions {
-		if t.acked < int64(len(t.log)) {
+		if t.acked < int64(len(t.log)) && !t.paused {
 			waiting[id] = *t
 		}
 	}
@@ -268,6 +302,65 @@ func (m *memory) Room(_ context.Context, session uuid.UUID) (*bridge.Room, error
 	return t.snapshot(), m.broken
 }
 
+func (m *memory) Log(_ context.Context, session uuid.UUID, after int64, limit int) ([]bridge.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	log := m.sessions[session].log
+	from := min(int(after), len(log))
+	return slices.Clone(log[from:min(from+limit, len(log))]), m.broken
+}
+
+// Watch has whom the tests let see whom.
+func (m *memory) Watch(_ context.Context, room *bridge.Room) (bridge.Watch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := make(bridge.Watch)
+	for pair, on := range m.sessions[room.Session.ID].watch {
+		if on {
+			w.Show(room.Members[pair[0]-1].ID, room.Members[pair[1]-1].ID)
+		}
+	}
+	return w, m.broken
+}
+
+func (m *memory) SignsOf(session uuid.UUID) (all []bridge.Signs) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sessions[session].signs {
+		if s.Typing || s.Here {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (m *memory) Subscribe(session uuid.UUID) (<-chan struct{}, func()) {
+	return m.hub.Subscribe(session)
+}
+
+func (m *memory) SubscribeSignals(session uuid.UUID) (<-chan struct{}, func()) {
+	return m.signals.Subscribe(session)
+}
+
+func (m *memory) Signal(_ context.Context, session uuid.UUID, by bridge.Identity, kind bridge.SignalKind, on bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, member, err := m.find(session, by)
+	if err != nil {
+		return err
+	}
+	s := t.signs[member.ID]
+	s.Member = member.ID
+	if kind == bridge.Typing {
+		s.Typing = on
+	} else {
+		s.Here = on
+	}
+	t.signs[member.ID] = s
+	m.signals.Publish(session)
+	return nil
+}
+
 func (m *memory) RecordsBefore(_ context.Context, session uuid.UUID, by bridge.Identity, before int64, limit int) ([]bridge.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -317,6 +410,7 @@ func (m *memory) SetEndpoint(_ context.Context, session uuid.UUID, a bridge.Addr
 	_, member, err := m.find(session, bridge.Identity{Address: a})
 	if err == nil {
 		member.Endpoints[0].State = state
+		m.sessions[session].room.Session.ACLVersion++
 	}
 	return err
 }
@@ -341,9 +435,15 @@ func (m *memory) Enter(_ context.Context, session uuid.UUID, by bridge.Identity,
 		return nil, bridge.Member{}, bridge.Occupant{}, err
 	}
 	member.Endpoints[0].State = bridge.EndpointJoined
+	t.room.Session.ACLVersion++
 	if member.State != bridge.Joined {
 		member.State = bridge.Joined
-		m.append(t, bridge.Record{Kind: bridge.KindJoined, Member: member.ID})
+		if member.Name == "" {
+			member.Name = by.Name
+		}
+		if !member.Blind {
+			m.append(t, bridge.Record{Kind: bridge.KindJoined, Member: member.ID})
+		}
 	}
 	o := bridge.Occupant{Session: session, Member: member.ID, JID: jid, Nick: nick, FromSeq: t.room.Session.Head}
 	t.occupants[jid] = o

@@ -261,6 +261,20 @@ func (c *person) told() string {
 	return strings.Join(tellAll(c.inbox), " | ")
 }
 
+// forget throws away what came so far.
+func (c *person) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inbox = nil
+}
+
+// ask sends something and returns the next thing that comes, as it came.
+func (c *person) ask(format string, args ...any) string {
+	c.t.Helper()
+	c.write(format, args...)
+	return c.next(1)[0].String()
+}
+
 func (c *person) sees(lines ...string) []*element {
 	c.t.Helper()
 	got := c.next(len(lines))

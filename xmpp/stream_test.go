@@ -47,7 +47,7 @@ func TestALinkThatIsCutIsMadeAgain(t *testing.T) {
 		s.connected(n + 2)
 	}
 	s.say(id, 1, "back again", time.Now())
-	s.sees(bob, "message /alice: back again")
+	require.Equal(t, []string{"message /alice: back again"}, s.said(bob, 1))
 }
 
 func TestARefusalByTheServerIsExplained(t *testing.T) {
