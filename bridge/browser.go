@@ -82,8 +82,8 @@ func (s *Service) Bind(ctx context.Context, h Holder, label, code string) (cooki
 	cookie = secret()
 	var refused error // what must be answered although something was written
 	err = s.change(ctx, h.Session, func(tx Tx, room *Room) error {
-		by := Identity{Via: Web, Grant: h.Grant}
-		m, err := gate(room, by, ActRead, s.now())
+		by := h.Identity(Web)
+		m, err := gate(room, by, ActLook, s.now())
 		if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func (s *Service) EndBrowsers(ctx context.Context, token string) error {
 		return err
 	}
 	return s.change(ctx, h.Session, func(tx Tx, room *Room) error {
-		if _, err := gate(room, Identity{Via: Web, Grant: h.Grant}, ActRead, s.now()); err != nil {
+		if _, err := gate(room, h.Identity(Web), ActLook, s.now()); err != nil {
 			return err
 		}
 		return tx.DeleteBrowsers(ctx, h.Session, h.Member)

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ type Identity struct {
 	Via     Network
 	Address Address
 	Grant   uuid.UUID
+	Right   Right  // of the token that was shown with the grant; "" for a browser's cookie, which has all of them
 	Name    string // the display name that was offered with it
 	Admin   bool
 }
@@ -21,6 +23,7 @@ type Identity struct {
 type Act string
 
 const (
+	ActLook    Act = "look"    // what an invitation says: who invites to what, and how many there are
 	ActRead    Act = "read"    // the transcript and who is in it
 	ActJoin    Act = "join"    // come in, which is a response
 	ActWrite   Act = "write"   // say something
@@ -85,6 +88,7 @@ type rule struct {
 // Closing and expiry end writing; only revocation ends reading (SPEC A5).
 var rules = map[Act]rule{
 	//            initiator member recipient lapsed revoked stranger admin  open   closed expired over
+	ActLook:    {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
 	ActRead:    {[...]answer{yes, yes, yes, yes, no, no, no}, [...]bool{true, true, true, true}},
 	ActJoin:    {[...]answer{yes, yes, yes, no, no, no, no}, [...]bool{true, true, true, false}},
 	ActWrite:   {[...]answer{yes, yes, yes, no, no, no, no}, [...]bool{true, false, false, false}},
@@ -104,12 +108,26 @@ var rules = map[Act]rule{
 	ActErase:   {[...]answer{no, no, no, no, no, no, yes}, [...]bool{true, true, true, true}},
 }
 
+// allowed is what the token of each right is good for. What is not here is
+// refused to its holder as to a stranger: a link that was forwarded does not read.
+var allowed = map[Right][]Act{
+	RightJoin:        {ActLook, ActJoin, ActDecline, ActReport},
+	RightReply:       {ActWrite},
+	RightAMP:         {ActRead, ActWrite},
+	RightConfirm:     {ActLook, ActWrite},
+	RightUnsubscribe: {ActStop},
+	RightBrowsers:    {ActLook},
+}
+
 // gate is the one place that decides. It returns the member whom the identity
 // is in the room (the zero Member for an admin who is none). Errors: NotFound
 // to all who may not know of the session, Forbidden to a member who may not do
 // this, Closed when the session has ended.
 func gate(room *Room, by Identity, act Act, now time.Time) (Member, error) {
 	r := rules[act]
+	if by.Right != "" && !slices.Contains(allowed[by.Right], act) {
+		return Member{}, errNoSession
+	}
 	member, standing := room.standing(by, now)
 	if by.Admin && r.who[AsAdmin] == yes && r.who[standing] != yes {
 		standing = AsAdmin

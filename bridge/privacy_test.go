@@ -243,6 +243,38 @@ func lettersOf(t *testing.T, s *bridge.Service, db *store.Store, session, member
 	return letters
 }
 
+func TestATokenIsGoodForItsRightAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID
+		m := memberOf(t, s, id, bob)
+		holder := func(r bridge.Right) bridge.Holder {
+			token, err := s.Token(ctx, id, m.ID, r)
+			require.NoError(t, err)
+			h, err := s.Holder(ctx, r, token)
+			require.NoError(t, err)
+			return h
+		}
+		link, reply := holder(bridge.RightJoin), holder(bridge.RightReply)
+		room, _, err := s.Look(ctx, link)
+		require.NoError(t, err)
+		require.Equal(t, "Plan 1", room.Session.Subject)
+		for name, err := range map[string]error{
+			"a link reads":              second(s.Records(ctx, id, link.Identity(bridge.Web), 0, 10)),
+			"a link writes":             second(post(s, id, link.Identity(bridge.Web), "no")),
+			"a reply address reads":     second(s.Records(ctx, id, reply.Identity(bridge.Mail), 0, 10)),
+			"a reply address declines":  s.Decline(ctx, id, reply.Identity(bridge.Mail)),
+			"an unsubscription answers": second(post(s, id, holder(bridge.RightUnsubscribe).Identity(bridge.Mail), "no")),
+		} {
+			require.Equal(t, bridge.NotFound, codeOf(err), name)
+		}
+		_, _, err = s.Look(ctx, reply)
+		require.Equal(t, bridge.NotFound, codeOf(err))
+		require.NoError(t, s.Decline(ctx, id, link.Identity(bridge.Web)))
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
 func TestSigningInIsByALinkThatServesOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *bridge.Service, db *store.Store) {
 		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}).Session.ID

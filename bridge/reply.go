@@ -49,7 +49,9 @@ func (s *Service) ReplyByMail(ctx context.Context, r MailReply) (posted bool, er
 		return false, err
 	}
 	r.Post.Session = h.Session
-	r.Post.By = Identity{Via: Mail, Grant: h.Grant, Name: r.Post.By.Name}
+	name := r.Post.By.Name
+	r.Post.By = h.Identity(Mail)
+	r.Post.By.Name = name
 	known, err := s.isOwner(ctx, h, r)
 	if err != nil {
 		return false, err
@@ -149,7 +151,7 @@ func (s *Service) HeldReply(ctx context.Context, confirmToken string) (Held, err
 	if err != nil {
 		return Held{}, err
 	}
-	if _, _, err := s.look(ctx, h.Session, Identity{Via: Mail, Grant: h.Grant}, ActRead); err != nil {
+	if _, _, err := s.look(ctx, h.Session, h.Identity(Mail), ActLook); err != nil {
 		return Held{}, err
 	}
 	held, ok, err := s.store.GetHeld(ctx, h.Session, h.held)
@@ -167,7 +169,7 @@ func (s *Service) ConfirmHeld(ctx context.Context, confirmToken string) (Record,
 		return Record{}, err
 	}
 	var last Record
-	by := Identity{Via: Mail, Grant: h.Grant}
+	by := h.Identity(Mail)
 	err = s.change(ctx, h.Session, func(tx Tx, room *Room) error {
 		m, err := gate(room, by, ActWrite, s.now())
 		if err != nil {
@@ -213,7 +215,7 @@ func (s *Service) RefuseHeld(ctx context.Context, confirmToken string) error {
 		return err
 	}
 	return s.within(ctx, h.Session, func(tx Tx, room *Room) error {
-		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActRead, s.now())
+		m, err := gate(room, h.Identity(Mail), ActLook, s.now())
 		if err != nil {
 			return err
 		}
@@ -261,7 +263,7 @@ func (s *Service) Unsubscribe(ctx context.Context, token string) error {
 		return err
 	}
 	return s.change(ctx, h.Session, func(tx Tx, room *Room) error {
-		m, err := gate(room, Identity{Via: Mail, Grant: h.Grant}, ActStop, s.now())
+		m, err := gate(room, h.Identity(Mail), ActStop, s.now())
 		if err != nil || m.NoMail {
 			return err
 		}

@@ -19,6 +19,7 @@ type Right string
 const (
 	RightJoin        Right = "join"
 	RightReply       Right = "reply"
+	RightAMP         Right = "amp" // the transcript and the box inside a mail
 	RightUnsubscribe Right = "unsubscribe"
 	RightBounce      Right = "bounce"
 	RightIcon        Right = "icon"
@@ -37,6 +38,12 @@ type Holder struct {
 	Address                Address
 	held                   uuid.UUID
 	generation             int
+}
+
+// Identity is the holder as the gate knows them: with the right of the token,
+// and no more.
+func (h Holder) Identity(via Network) Identity {
+	return Identity{Via: via, Grant: h.Grant, Right: h.Right}
 }
 
 // TokenLength is the length of every token: a shard slot of 2 characters and

@@ -20,6 +20,16 @@ func (s *Service) View(ctx context.Context, session uuid.UUID, by Identity) (*Ro
 	return room.shownTo(m), m, nil
 }
 
+// Look is View for what an invitation tells the holder of a token: it does not
+// open the transcript. Errors: NotFound.
+func (s *Service) Look(ctx context.Context, h Holder) (*Room, Member, error) {
+	room, m, err := s.look(ctx, h.Session, h.Identity(Web), ActLook)
+	if err != nil {
+		return nil, Member{}, err
+	}
+	return room.shownTo(m), m, nil
+}
+
 // Records lists what follows after a seq, in order, at most limit records. A
 // record that the reader may not see is there with its place alone.
 func (s *Service) Records(ctx context.Context, session uuid.UUID, by Identity, after int64, limit int) ([]Record, error) {

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"mailroom/bridge"
 	"mailroom/locales"
 )
 
@@ -40,7 +39,7 @@ func (s *Server) showBrowsers(w http.ResponseWriter, r *http.Request) {
 		s.failToken(w, r, err)
 		return
 	}
-	room, me, err := s.service.View(r.Context(), h.Session, bridge.Identity{Via: bridge.Web, Grant: h.Grant})
+	room, me, err := s.service.Look(r.Context(), h)
 	if err != nil {
 		s.failToken(w, r, err)
 		return

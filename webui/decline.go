@@ -22,7 +22,7 @@ func (s *Server) declineInvitation(w http.ResponseWriter, r *http.Request, h bri
 		s.showInvitation(w, r)
 		return
 	}
-	by, goodbye := bridge.Identity{Via: bridge.Web, Grant: h.Grant}, "/no-thanks"
+	by, goodbye := h.Identity(bridge.Web), "/no-thanks"
 	if report {
 		goodbye = "/no-thanks-reported"
 		err = s.service.Report(r.Context(), h.Session, by, strings.TrimSpace(r.PostForm.Get("report")))

@@ -335,6 +335,10 @@ func (f *fakeService) Sessions(_ context.Context, by bridge.Identity, limit int)
 	return list, nil
 }
 
+func (f *fakeService) Look(ctx context.Context, h bridge.Holder) (*bridge.Room, bridge.Member, error) {
+	return f.View(ctx, h.Session, h.Identity(bridge.Web))
+}
+
 func (f *fakeService) View(_ context.Context, session uuid.UUID, by bridge.Identity) (*bridge.Room, bridge.Member, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -53,7 +53,7 @@ type invitee struct {
 }
 
 func (s *Server) invitee(r *http.Request, h bridge.Holder) (i invitee, err error) {
-	i.room, i.me, err = s.service.View(r.Context(), h.Session, bridge.Identity{Via: bridge.Web, Grant: h.Grant})
+	i.room, i.me, err = s.service.Look(r.Context(), h)
 	if err != nil {
 		return i, err
 	}

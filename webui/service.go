@@ -26,6 +26,7 @@ type Service interface {
 	MarkRead(ctx context.Context, session uuid.UUID, by bridge.Identity, seq int64) error
 
 	Sessions(ctx context.Context, by bridge.Identity, limit int) ([]bridge.Session, error)
+	Look(ctx context.Context, h bridge.Holder) (*bridge.Room, bridge.Member, error)
 	View(ctx context.Context, session uuid.UUID, by bridge.Identity) (*bridge.Room, bridge.Member, error)
 	Records(ctx context.Context, session uuid.UUID, by bridge.Identity, after int64, limit int) ([]bridge.Record, error)
 	RecordsBefore(ctx context.Context, session uuid.UUID, by bridge.Identity, before int64, limit int) ([]bridge.Record, error)
