@@ -73,9 +73,13 @@ func writeLine(w io.Writer, t teller, r bridge.Record) error {
 }
 
 func apiTranscriptJSON(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	marks, err := s.service.ReadMarks(r.Context(), c.session, c.by)
+	if err != nil {
+		return err
+	}
 	separator := ""
-	err := s.transcript(r, c, func(room *bridge.Room) error {
-		head, err := json.Marshal(roomJSON(room))
+	err = s.transcript(r, c, func(room *bridge.Room) error {
+		head, err := json.Marshal(roomJSON(room, marks))
 		if err != nil {
 			return err
 		}
