@@ -43,8 +43,19 @@ var apiRoutes = []apiRoute{
 	{"GET", "/sessions/{session}/events", apiEvents},
 	{"POST", "/sessions/{session}/close", apiClose},
 	{"POST", "/sessions/{session}/reopen", apiReopen},
+	{"DELETE", "/sessions/{session}/members/{member}/messages", apiRemoveSaid},
+	{"PATCH", "/sessions/{session}/options", apiSetOptions},
+	{"POST", "/sessions/{session}/decline", apiDecline},
+	{"POST", "/sessions/{session}/report", apiReport},
 	{"GET", "/sessions/{session}/transcript.txt", apiTranscriptText},
 	{"GET", "/sessions/{session}/transcript.json", apiTranscriptJSON},
+	{"GET", "/me/presence", apiGetPresence},
+	{"PUT", "/me/presence", apiSetPresence},
+	{"GET", "/me/blocks", apiBlocks},
+	{"PUT", "/me/blocks/{address}", apiAddBlock},
+	{"DELETE", "/me/blocks/{address}", apiDeleteBlock},
+	{"GET", "/me/reaches", apiReaches},
+	{"GET", "/audit", apiAudit},
 }
 
 func (s *Server) routeAPI(mux *http.ServeMux) {

@@ -27,12 +27,18 @@ type apiRecord struct {
 	Text    string         `json:"text,omitempty"`
 	HTML    string         `json:"html,omitempty"`
 	Subject string         `json:"subject,omitempty"`
+	Ref     int64          `json:"ref,omitempty"`
+	Erased  bool           `json:"erased,omitempty"`
 }
+
+// silent says that a record is not for the reader: bridge leaves nothing of it but its place.
+func silent(r bridge.Record) bool { return r.Kind == "" }
 
 func recordJSON(r bridge.Record) apiRecord {
 	return apiRecord{
 		Seq: r.Seq, ID: r.ID, Kind: r.Kind, At: r.At.UTC(), Via: r.Via(), Member: idOrNone(r.Member), Target: idOrNone(r.Target),
 		Lang: r.Lang, Text: r.Body.Text, HTML: r.Body.HTML, Subject: r.Subject,
+		Ref: r.Ref, Erased: r.Erased,
 	}
 }
 
@@ -116,12 +122,12 @@ func apiLimit(r *http.Request) int {
 
 // apiEvents streams the records after a seq, each with its seq as the event's id, and goes on with what comes.
 func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
-	room, me, err := s.service.View(r.Context(), c.session, c.by)
+	_, me, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
 	after := position(r)
-	return s.stream(w, r, c.session, me.ID, func(events *eventWriter) error {
+	return s.stream(w, r, c.session, me.ID, feed{again: never, forward: func(events *eventWriter) error {
 		for events.err == nil {
 			records, err := s.service.Records(r.Context(), c.session, c.by, after, batchSize)
 			if err != nil || len(records) == 0 {
@@ -129,12 +135,12 @@ func apiEvents(s *Server, w http.ResponseWriter, r *http.Request, c caller) erro
 			}
 			for _, record := range records {
 				after = record.Seq
-				if !concerns(record, room, me) {
+				if silent(record) {
 					continue
 				}
 				events.write("record", strconv.FormatInt(after, 10), recordJSON(record))
 			}
 		}
 		return nil
-	})
+	}})
 }

@@ -15,7 +15,7 @@ import (
 // transcript calls tell with every record that is for the identity to read, in order. The first page is read before anything is
 // written, so that a refusal still has its status.
 func (s *Server) transcript(r *http.Request, c caller, begin func(*bridge.Room) error, tell func(bridge.Record) error) error {
-	room, me, err := s.service.View(r.Context(), c.session, c.by)
+	room, _, err := s.service.View(r.Context(), c.session, c.by)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s *Server) transcript(r *http.Request, c caller, begin func(*bridge.Room) 
 	}
 	for err == nil && len(records) > 0 {
 		for _, record := range records {
-			if concerns(record, room, me) {
+			if !silent(record) {
 				s.mustGoOn(tell(record))
 			}
 		}
@@ -59,7 +59,10 @@ func apiTranscriptText(s *Server, w http.ResponseWriter, r *http.Request, c call
 // writeLine writes a record: its time, who, and what; further lines of a text are set in.
 func writeLine(w io.Writer, t teller, r bridge.Record) error {
 	what := t.happened(r)
-	if r.Kind == bridge.KindMessage {
+	switch {
+	case r.Kind == bridge.KindMessage && r.Erased:
+		what = t.name(r.Member) + ": (" + t.printer.T("page.taken_away") + ")"
+	case r.Kind == bridge.KindMessage:
 		what = t.name(r.Member) + ": " + strings.ReplaceAll(r.Body.Text, "\n", "\n    ")
 	}
 	if what == "" {
@@ -70,9 +73,13 @@ func writeLine(w io.Writer, t teller, r bridge.Record) error {
 }
 
 func apiTranscriptJSON(s *Server, w http.ResponseWriter, r *http.Request, c caller) error {
+	marks, err := s.service.ReadMarks(r.Context(), c.session, c.by)
+	if err != nil {
+		return err
+	}
 	separator := ""
-	err := s.transcript(r, c, func(room *bridge.Room) error {
-		head, err := json.Marshal(roomJSON(room))
+	err = s.transcript(r, c, func(room *bridge.Room) error {
+		head, err := json.Marshal(roomJSON(room, marks))
 		if err != nil {
 			return err
 		}

@@ -15,10 +15,10 @@ import (
 
 var errNone = &bridge.Error{Code: bridge.NotFound, Message: "There is no such session."}
 
-// fakeService is the core in memory: as much of it as the pages can see. Tokens are "<right>-<name>".
+// fakeService is the core in memory: as much of it as the tests of how a page behaves need. Tokens are "<right>-<name>".
+// What has to do with permission and privacy is tested over the real core: see core_test.go.
 type fakeService struct {
-	PersonService // none of it: tests of those pages have the real core, see house_test.go
-
+	Service  // whatever is not below is not called
 	mu       sync.Mutex
 	hub      *bridge.Hub
 	rooms    map[uuid.UUID]*bridge.Room
@@ -353,16 +353,46 @@ func (f *fakeService) Records(ctx context.Context, session uuid.UUID, by bridge.
 	if _, _, err := f.View(ctx, session, by); err != nil {
 		return nil, err
 	}
-	log := f.records(session)
+	log := f.seen(session, by)
 	log = log[min(after, int64(len(log))):]
 	return log[:min(limit, len(log))], nil
+}
+
+// seen is the log as a member may see it.
+func (f *fakeService) seen(session uuid.UUID, by bridge.Identity) []bridge.Record {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	log := slices.Clone(f.logs[session])
+	room, me, err := f.gate(session, by)
+	for i, r := range log {
+		if err != nil || !room.Concerns(*me, r) {
+			log[i] = bridge.Record{Session: r.Session, Seq: r.Seq, ID: r.ID, At: r.At}
+		}
+	}
+	return log
+}
+
+func (f *fakeService) KeptFor(o bridge.Options) time.Duration { return o.KeepFor }
+
+func (f *fakeService) Signals(context.Context, uuid.UUID, bridge.Identity) ([]bridge.Signs, error) {
+	return nil, nil
+}
+
+func (f *fakeService) Signal(context.Context, uuid.UUID, bridge.Identity, bridge.SignalKind, bool) error {
+	return nil
+}
+
+func (f *fakeService) SubscribeSignals(uuid.UUID) (<-chan struct{}, func()) { return nil, func() {} }
+
+func (f *fakeService) ReadMarks(context.Context, uuid.UUID, bridge.Identity) (map[uuid.UUID]int64, error) {
+	return nil, nil
 }
 
 func (f *fakeService) RecordsBefore(ctx context.Context, session uuid.UUID, by bridge.Identity, before int64, limit int) ([]bridge.Record, error) {
 	if _, _, err := f.View(ctx, session, by); err != nil {
 		return nil, err
 	}
-	log := f.records(session)
+	log := f.seen(session, by)
 	if before > 0 {
 		log = log[:min(before-1, int64(len(log)))]
 	}

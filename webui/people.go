@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,39 +16,64 @@ const hues = 8
 type person struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
-	Address string `json:"address"`
+	Address string `json:"address,omitempty"` // "" if it is hidden from the reader
 	Initial string `json:"initial"`
 	Hue     int    `json:"hue"`
 	Badge   string `json:"badge"`
-	Waiting bool   `json:"waiting"` // invited, no answer yet
+	Waiting bool   `json:"waiting"`          // invited, no answer yet; or gone again
+	Remove  string `json:"remove,omitempty"` // where the reader can remove them; "" if the reader cannot
+
+	// For the page alone.
+	Printer  locales.Printer `json:"-"`
+	Reader   string          `json:"-"`
+	Removing bool            `json:"-"` // the reader can remove people
 }
 
-// people lists the audience, and after it those who were invited and have not answered.
-func people(p locales.Printer, room *bridge.Room, me bridge.Member) []person {
-	var here, waiting []person
-	for _, m := range room.Members {
-		switch m.State {
-		case bridge.Joined:
-			here = append(here, newPerson(p, room, m, me))
-		case bridge.Invited:
-			waiting = append(waiting, newPerson(p, room, m, me))
+// people lists the audience, then those who were invited and have not answered. Who can remove people also sees those who
+// left: they can still read, and come back.
+func (v *visit) people() []person {
+	var here, waiting, left []person
+	for _, m := range v.room.Members {
+		switch {
+		case m.State == bridge.Joined:
+			here = append(here, v.person(m))
+		case m.State == bridge.Invited:
+			waiting = append(waiting, v.person(m))
+		case m.State == bridge.Left && v.may(bridge.ActRevoke):
+			left = append(left, v.person(m))
 		}
 	}
-	return append(here, waiting...)
+	return slices.Concat(here, waiting, left)
 }
 
-func newPerson(p locales.Printer, room *bridge.Room, m, me bridge.Member) person {
-	name := room.DisplayName(m)
-	v := person{ID: m.ID.String(), Name: name, Address: m.Address.ID, Initial: initial(name), Hue: hue(m), Waiting: m.State == bridge.Invited}
-	switch {
-	case m.ID == me.ID:
-		v.Badge = p.T("page.you")
-	case v.Waiting:
-		v.Badge = p.T("page.invited_badge")
-	default:
-		v.Badge = networkName(p, reachedBy(m))
+func (v *visit) person(m bridge.Member) person {
+	one := v.nobody()
+	one.ID, one.Name, one.Address, one.Hue = m.ID.String(), v.room.DisplayName(m), m.Address.ID, hue(m)
+	one.Initial, one.Badge, one.Waiting = initial(one.Name), v.badge(m), m.State != bridge.Joined
+	if one.Removing && m.Role != bridge.Initiator {
+		one.Remove = v.path() + "/members/" + one.ID + "/remove"
 	}
-	return v
+	return one
+}
+
+// nobody is what all people on the reader's page have in common.
+func (v *visit) nobody() person {
+	return person{Hue: 1, Printer: v.tell.printer, Reader: v.me.ID.String(), Removing: v.may(bridge.ActRevoke)}
+}
+
+func (v *visit) badge(m bridge.Member) string {
+	switch p := v.tell.printer; {
+	case m.ID == v.me.ID:
+		return p.T("page.you")
+	case m.Blind:
+		return p.T("page.blind_badge")
+	case m.State == bridge.Invited:
+		return p.T("page.invited_badge")
+	case m.State == bridge.Left:
+		return p.T("page.left_badge")
+	default:
+		return networkName(p, reachedBy(m))
+	}
 }
 
 // reachedBy is the network by which the member takes part.

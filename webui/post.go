@@ -26,11 +26,15 @@ func digest(text string) string {
 
 // postMessage takes a message from the form or from the script, and answers after it is durable.
 func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
-	v, ok := s.enter(w, r)
-	if !ok || !s.parseForm(w, r) || !s.sameMember(w, r, v) {
+	v, ok := s.entered(w, r)
+	if !ok {
 		return
 	}
 	record, err := s.post(r, v)
+	if bridge.CodeOf(err) == bridge.Closed {
+		s.refuseClosed(w, r, v, err)
+		return
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -42,6 +46,19 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 	}
 	s.read(r, v, seqOf(r.PostForm.Get("seen")))
 	http.Redirect(w, r, v.path(), http.StatusSeeOther)
+}
+
+// refuseClosed says what has ended: the session, or the writer's own invitation.
+func (s *Server) refuseClosed(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	if lost := v.look(s, r); lost != nil {
+		s.refuse(w, r, lost)
+		return
+	}
+	words := said{}
+	if reason := v.closed(); reason != "" {
+		words[bridge.Closed] = reason
+	}
+	s.explain(w, r, err, words)
 }
 
 func (s *Server) post(r *http.Request, v *visit) (bridge.Record, error) {

@@ -9,8 +9,8 @@ import (
 // markRead moves the reader's mark. The script calls it only while the page is visible and has the focus, since the mark
 // calls off the mail about missed messages.
 func (s *Server) markRead(w http.ResponseWriter, r *http.Request) {
-	v, ok := s.enter(w, r)
-	if !ok || !s.parseForm(w, r) || !s.sameMember(w, r, v) {
+	v, ok := s.entered(w, r)
+	if !ok {
 		return
 	}
 	if err := s.service.MarkRead(r.Context(), v.id, v.by, seqOf(r.PostForm.Get("seq"))); err != nil {
@@ -40,23 +40,4 @@ func (s *Server) read(r *http.Request, v *visit, seq int64) {
 	if err := s.service.MarkRead(r.Context(), v.id, v.by, seq); err != nil && bridge.CodeOf(err) == "" {
 		s.log.Warn("a read mark was lost", "session", v.id, "error", err)
 	}
-}
-
-// leave takes the reader out of the audience.
-func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
-	v, ok := s.enter(w, r)
-	if !ok || !s.parseForm(w, r) || !s.sameMember(w, r, v) {
-		return
-	}
-	if err := s.service.Leave(r.Context(), v.id, v.by); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
-	http.Redirect(w, r, "/left", http.StatusSeeOther)
-}
-
-// left says goodbye. It names no session, so it needs no permission.
-func (s *Server) left(w http.ResponseWriter, r *http.Request) {
-	p := s.printer(r)
-	s.note(w, r, http.StatusOK, p.T("page.left_title"), p.T("page.left"), "")
 }

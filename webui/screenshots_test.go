@@ -104,3 +104,45 @@ func talk(fake *fakeService) *bridge.Room {
 	fake.say(room, bob, bridge.Web, text("Perfect, see you on Saturday!"))
 	return room
 }
+
+// The pages of privacy, over the real core: as the initiator and as a guest, on and off the record.
+func TestPagesOfPrivacyFitEveryWindow(t *testing.T) {
+	for _, shot := range []struct {
+		name          string
+		options       bridge.Options
+		who           bridge.Address
+		width, height int64
+		dark          bool
+		open          []string
+	}{
+		{"session-off-record", bridge.Options{OffRecord: true}, bob, 1200, 800, false, nil},
+		{"session-off-record-phone", bridge.Options{OffRecord: true, HideAddresses: true}, bob, 390, 780, true, nil},
+		{"session-manage", bridge.Options{}, alice, 1200, 800, false, []string{".menu > summary", ".options summary"}},
+		{"session-manage-phone", bridge.Options{}, alice, 390, 780, false, []string{"#people .person:nth-child(2) .person-menu summary"}},
+		{"session-remove", bridge.Options{KeepFor: 72 * time.Hour, HideAddresses: true}, alice, 1200, 800, true, []string{"#people .person:nth-child(2) .person-menu summary"}},
+	} {
+		t.Run(shot.name, func(t *testing.T) {
+			core := newCore(t)
+			id := core.plan(shot.options, guest(bob, "Bob"), guest(dora, "Dora"), bridge.Invitee{Address: bridge.EmailAddress("emil@bakery.test"), Name: "Emil", Blind: true})
+			core.say(id, bob, "Ten is fine. I bring cake.")
+			core.say(id, dora, "And I the coffee.")
+			core.sees(bridge.SeenByEveryone, dora)
+			p := newProfile(t)
+			p.do(chromedp.EmulateViewport(shot.width, shot.height))
+			if shot.dark {
+				dark(p)
+			}
+			p.visit(core.serve() + core.link(id, shot.who))
+			p.click("form .button")
+			p.shows("#composer")
+			require.NoError(t, core.Signal(t.Context(), id, as(dora), bridge.Here, true))
+			require.NoError(t, core.Signal(t.Context(), id, as(dora), bridge.Typing, true))
+			p.shown("#typing", "Dora is typing…")
+			for _, css := range shot.open {
+				p.click(css)
+			}
+			require.LessOrEqual(t, eval[int](p, "document.documentElement.scrollWidth"), int(shot.width))
+			keep(t, p, shot.name)
+		})
+	}
+}

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +25,17 @@ type Service interface {
 	Close(ctx context.Context, session uuid.UUID, by bridge.Identity) error
 	Reopen(ctx context.Context, session uuid.UUID, by bridge.Identity) error
 	MarkRead(ctx context.Context, session uuid.UUID, by bridge.Identity, seq int64) error
+
+	SetOptions(ctx context.Context, session uuid.UUID, by bridge.Identity, wanted bridge.Options) (*bridge.Room, error)
+	RemoveSaid(ctx context.Context, session uuid.UUID, by bridge.Identity, member uuid.UUID) error
+	KeptFor(o bridge.Options) time.Duration
+
+	Signal(ctx context.Context, session uuid.UUID, by bridge.Identity, kind bridge.SignalKind, on bool) error
+	Signals(ctx context.Context, session uuid.UUID, by bridge.Identity) ([]bridge.Signs, error)
+	SubscribeSignals(session uuid.UUID) (changed <-chan struct{}, cancel func())
+	ReadMarks(ctx context.Context, session uuid.UUID, by bridge.Identity) (map[uuid.UUID]int64, error)
+
+	Audit(ctx context.Context, by bridge.Identity, limit int) ([]bridge.AuditEntry, error)
 
 	Sessions(ctx context.Context, by bridge.Identity, limit int) ([]bridge.Session, error)
 	Look(ctx context.Context, h bridge.Holder) (*bridge.Room, bridge.Member, error)

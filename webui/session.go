@@ -2,6 +2,7 @@ package webui
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +25,8 @@ type visit struct {
 	room *bridge.Room
 	me   bridge.Member
 	tell teller
+	now  time.Time     // when it was looked at
+	kept time.Duration // how long messages are kept; 0: for ever
 }
 
 // enter finds out who the browser is in the session of the address. If it is nobody, it has answered.
@@ -51,27 +54,37 @@ func (s *Server) visit(r *http.Request) (*visit, error) {
 // look reads the room again.
 func (v *visit) look(s *Server, r *http.Request) (err error) {
 	v.room, v.me, err = s.service.View(r.Context(), v.id, v.by)
+	if err != nil {
+		return err
+	}
 	v.tell.room, v.tell.me = v.room, v.me
-	return err
+	v.now, v.kept = time.Now(), s.service.KeptFor(v.room.Session.Options)
+	return nil
 }
 
 func (v *visit) path() string { return sessionPath(v.id) }
 
-// writable says if the box is there.
-func (v *visit) writable() bool { return v.room.Session.State == bridge.Open }
+// writable says if the box is there: the gate decides, here as when something is sent.
+func (v *visit) writable() bool { return v.may(bridge.ActWrite) }
+
+// may says if an act is worth offering.
+func (v *visit) may(act bridge.Act) bool { return v.room.May(v.me, act, v.now) == nil }
 
 // sessionView is the session page.
 type sessionView struct {
 	page
-	Nonce, Path, Me, Subject, Why, Client, Closed, Left string
-	People                                              []person
-	Entries                                             []entry
-	First, After                                        int64
-	Earlier, Live, Writable                             bool
-	MaxText, MaxUnits                                   int    // limits of the box, in bytes and in UTF-16 code units
-	TooLong                                             string // what the script says of more
-	Blank                                               entry  // the empty entry in the <template> elements
-	Nobody                                              person // and the empty person
+	roomState
+	Nonce, Path, Why, Client, Left string
+	Entries                        []entry
+	First, After                   int64
+	Earlier, Live                  bool
+	Options                        optionsForm
+	May                            struct{ Options, Close, Reopen, Decline bool } // the forms to offer
+	MaxText, MaxUnits              int                                            // limits of the box, in bytes and in UTF-16 code units
+	MaxReport                      int                                            // and of a report
+	TooLong                        string                                         // what the script says of more
+	Blank                          entry                                          // the empty entry in the <template> elements
+	Nobody                         person                                         // and the empty person
 }
 
 func (s *Server) showSession(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +100,7 @@ func (s *Server) showSession(w http.ResponseWriter, r *http.Request) {
 	}
 	view := s.sessionView(v, records)
 	view.Live = before == 0
-	view.Writable = view.Live && v.writable()
+	view.Writable = view.Live && view.Writable
 	if view.Live {
 		view.Nonce = allowScript(w)
 	}
@@ -97,29 +110,29 @@ func (s *Server) showSession(w http.ResponseWriter, r *http.Request) {
 func (s *Server) sessionView(v *visit, records []bridge.Record) sessionView {
 	p := v.tell.printer
 	view := sessionView{
-		page: s.page(p, subject(p, v.room)), Path: v.path(), Me: v.me.ID.String(), Subject: subject(p, v.room), Why: why(p, v),
-		Client: newClient(), People: people(p, v.room, v.me), Entries: v.tell.tellAll(records), MaxText: content.MaxText,
-		MaxUnits: maxUnits, TooLong: p.T("page.too_long", "Limit", content.MaxText>>10),
-		Blank: entry{Hue: 1}, Nobody: person{Hue: 1},
+		page: s.page(p, subject(p, v.room)), roomState: v.state(), Path: v.path(), Why: why(p, v), Client: newClient(),
+		Entries: v.tell.tellAll(records), Options: newOptionsForm(v.room.Session.Options),
+		MaxText: content.MaxText, MaxUnits: maxUnits, MaxReport: maxReport,
+		TooLong: p.T("page.too_long", "Limit", content.MaxText>>10), Blank: entry{Hue: 1}, Nobody: v.nobody(),
 	}
-	if v.room.Session.State != bridge.Open {
-		view.Closed = p.T("page.closed")
-	}
+	condition := v.room.Session.Condition(v.now)
+	view.May.Options, view.May.Decline = v.may(bridge.ActOptions), v.may(bridge.ActDecline)
+	view.May.Close = condition == bridge.IsOpen && v.may(bridge.ActClose)
+	view.May.Reopen = condition != bridge.IsOpen && v.may(bridge.ActReopen)
 	if v.me.State == bridge.Left {
 		view.Left = p.T("page.left_note")
 	}
 	if n := len(records); n > 0 {
 		view.First, view.After = records[0].Seq, records[n-1].Seq
-		view.Earlier = view.First > 1
+		view.Earlier = view.First > v.me.FromSeq+1 && v.room.Session.State != bridge.Over
 	}
 	return view
 }
 
 // why says how the reader came to be here.
 func why(p locales.Printer, v *visit) string {
-	inviter := v.room.Initiator()
-	if inviter.ID == v.me.ID {
+	if v.me.Role == bridge.Initiator {
 		return p.T("page.why_started")
 	}
-	return p.T("page.why_invited", "Name", v.room.DisplayName(inviter))
+	return p.T("page.why_invited", "Name", v.inviter())
 }

@@ -61,15 +61,23 @@ func (s *Server) occupy(w http.ResponseWriter, reader uuid.UUID) (leave func(), 
 	return func() { s.streams.exit(reader) }, nil
 }
 
+// feed is where the events of a stream come from.
+type feed struct {
+	forward func(*eventWriter) error // sends what is new; called at the beginning and whenever there may be something
+	signals <-chan struct{}          // a hint beside that of the log; nil: none
+	again   func() <-chan time.Time  // when to call forward without a hint
+}
+
+func never() <-chan time.Time { return nil }
+
 // stream sends events until the reader goes, may no longer read, or the server stops:
 //
 //	hello  once, at the beginning: the stream gets through
 //	ping   every pingTime
 //	gone   the reader may not read this session any more; nothing follows
 //
-// forward sends what is new; it is called at the beginning and whenever there may be something. An error is returned only
-// while nothing was sent yet.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, session, reader uuid.UUID, forward func(*eventWriter) error) error {
+// An error is returned only while nothing was sent yet.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, session, reader uuid.UUID, from feed) error {
 	leave, err := s.occupy(w, reader)
 	if err != nil {
 		return err
@@ -83,9 +91,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, session, reader 
 	defer ping.Stop()
 	events := newEventWriter(w)
 	events.write("hello", "", nil)
-	for events.err == nil && s.goesOn(r, events, forward(events)) {
+	for events.err == nil && s.goesOn(r, events, from.forward(events)) {
 		select {
 		case <-changed:
+		case <-from.signals:
+		case <-from.again():
 		case <-ping.C: // also the floor below lost hints
 			events.write("ping", "", nil)
 		case <-r.Context().Done():

@@ -35,6 +35,8 @@ type entry struct {
 	Client  string    `json:"client,omitempty"` // the id that the reader's own browser gave it
 	Said    []any     `json:"said,omitempty"`   // what was said, as nodes: see nodes.go
 	Quiet   string    `json:"quiet,omitempty"`  // a line about what happened
+	Erased  bool      `json:"erased,omitempty"` // what was said was taken away
+	Erases  *erasure  `json:"erases,omitempty"`
 
 	// For the page alone; the script works these out in the reader's own time zone.
 	HTML    template.HTML `json:"-"`
@@ -51,30 +53,51 @@ type teller struct {
 	me      bridge.Member
 }
 
-// concerns says if a record is for this reader to see. Whom a mail did not reach is told to the initiator alone (SPEC B5); what
-// did not reach a room is everybody's business.
-func concerns(r bridge.Record, room *bridge.Room, reader bridge.Member) bool {
-	return r.Kind != bridge.KindFailure || r.Destination.Network() != bridge.Mail || reader.ID == room.Initiator().ID
+// erasure empties what the page shows already: what a member (all of them, if it is none) said up to a seq.
+type erasure struct {
+	UpTo   int64  `json:"up_to"`
+	Member string `json:"member,omitempty"`
+	Name   string `json:"name,omitempty"` // as the member is called now: the name may be erased, too
 }
 
 func (t teller) tell(r bridge.Record) entry {
 	e := entry{Seq: r.Seq, At: r.At}
-	if !concerns(r, t.room, t.me) {
-		return e
-	}
 	if r.Kind != bridge.KindMessage {
-		e.Quiet = t.happened(r)
+		e.Quiet, e.Erases = t.happened(r), t.erases(r)
+		if r.Kind == bridge.KindSubject {
+			e.Member = r.Member.String() // a subject is erased with what its author said
+		}
 		return e
 	}
 	m, _ := t.room.Member(r.Member)
 	e.Member, e.Name, e.Own, e.Lang = r.Member.String(), t.room.DisplayName(m), m.ID == t.me.ID, r.Lang
 	e.Initial, e.Hue, e.Badge = initial(e.Name), hue(m), networkName(t.printer, r.Via())
-	e.HTML = template.HTML(content.Body(r.Body).PageHTML()) // safe: package content made it
-	e.Said = nodes(string(e.HTML))
+	e.HTML = t.body(r)
+	e.Said, e.Erased = nodes(string(e.HTML)), r.Erased
 	if e.Own {
 		e.Client = clientOf(r.Origin, m.Grant.ID)
 	}
 	return e
+}
+
+// body is what was said, or that it was taken away.
+func (t teller) body(r bridge.Record) template.HTML {
+	if r.Erased {
+		return template.HTML(template.HTMLEscapeString(t.printer.T("page.taken_away")))
+	}
+	return template.HTML(content.Body(r.Body).PageHTML()) // safe: package content made it
+}
+
+func (t teller) erases(r bridge.Record) *erasure {
+	switch {
+	case r.Kind == bridge.KindOver: // nothing of what was said is anywhere any more
+		return &erasure{UpTo: r.Seq}
+	case r.Kind != bridge.KindErased:
+		return nil
+	case r.Target == uuid.Nil:
+		return &erasure{UpTo: r.Ref}
+	}
+	return &erasure{r.Ref, r.Target.String(), t.name(r.Target)}
 }
 
 // happened is the line for a record that is no message, or "".
@@ -95,6 +118,9 @@ func (t teller) happened(r bridge.Record) string {
 	case bridge.KindRevoked:
 		return p.T("page.line_revoked", "Name", who, "Target", whom)
 	case bridge.KindSubject:
+		if r.Erased {
+			return p.T("page.taken_away")
+		}
 		return p.T("page.line_subject", "Name", who, "Subject", r.Subject)
 	case bridge.KindClosed:
 		return p.T("page.line_closed", "Name", who)
@@ -102,8 +128,28 @@ func (t teller) happened(r bridge.Record) string {
 		return p.T("page.line_reopened", "Name", who)
 	case bridge.KindFailure:
 		return r.Body.Text
+	case bridge.KindDeclined:
+		return p.T("page.line_declined", "Name", who)
+	case bridge.KindErased:
+		return t.erased(r)
+	case bridge.KindOptions:
+		return p.T("page.line_options", "Name", who)
+	case bridge.KindOver:
+		return p.T("page.over")
 	}
 	return ""
+}
+
+// erased is the line for an erasure: of everybody by their age, of one person by somebody or by the operators.
+func (t teller) erased(r bridge.Record) string {
+	switch p := t.printer; {
+	case r.Target == uuid.Nil:
+		return p.T("page.line_too_old")
+	case r.Member == uuid.Nil:
+		return p.T("page.line_erased", "Target", t.name(r.Target))
+	default:
+		return p.T("page.line_erased_by", "Name", t.name(r.Member), "Target", t.name(r.Target))
+	}
 }
 
 func (t teller) name(id uuid.UUID) string {
@@ -128,7 +174,7 @@ func (t teller) tellAll(records []bridge.Record) []entry {
 		if day := at.Format(t.printer.T("page.day_layout")); len(entries) == 0 || day != last.At.UTC().Format(t.printer.T("page.day_layout")) {
 			e.Day = day
 		}
-		e.Follows = e.Day == "" && e.Member != "" && e.Member == last.Member && e.Badge == last.Badge && e.At.Sub(last.At) < followTime
+		e.Follows = e.Day == "" && e.HTML != "" && last.HTML != "" && e.Member == last.Member && e.Badge == last.Badge && e.At.Sub(last.At) < followTime
 		entries = append(entries, e)
 		last = e
 	}

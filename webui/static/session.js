@@ -1,12 +1,14 @@
 // @ts-check
 // Makes the session page live. Without it the page works all the same, by forms and reloading.
+import { Gestures, People } from './people.js';
 import { Stream } from './stream.js';
-import { Timeline, byId, one, paint, stamp } from './timeline.js';
+import { Timeline, byId, one } from './timeline.js';
 
 const { session: path = '', after = '0', me = '', ...words } = document.body.dataset;
 const box = /** @type {HTMLTextAreaElement} */ (byId('text'));
 const status = byId('status');
 const timeline = new Timeline(byId('entries'), byId('log'), byId('jump'));
+const people = new People(byId('people'), byId('typing'), words);
 const title = document.title;
 
 /* Sending: one after the other, so that the order stays; what fails for a while stays first in the queue. */
@@ -62,11 +64,21 @@ function offerRetry(client, reason, again) {
 addEventListener('beforeunload', (event) => { if (queue.length) event.preventDefault(); });
 
 /** @param {string} what @param {Record<string, string>} fields */
-function post(what, fields) {
-  return fetch(`${path}/${what}`, {
-    method: 'POST', headers: { Accept: 'application/json' }, body: new URLSearchParams({ ...fields, me }), signal: AbortSignal.timeout(15_000),
+const post = (what, fields) => submitTo(`${path}/${what}`, new URLSearchParams({ ...fields, me }));
+
+/** @param {string} action @param {URLSearchParams} body */
+function submitTo(action, body) {
+  // keepalive: what is said on leaving the page still goes
+  return fetch(action, {
+    method: 'POST', headers: { Accept: 'application/json' }, body, keepalive: String(body).length < 1_000, signal: AbortSignal.timeout(15_000),
   });
 }
+
+/** The reader may not read on. */
+let ended = false;
+
+// A signal that is lost is lost: there is another one soon.
+const gestures = new Gestures(box, (kind, on) => { if (!ended) post('signal', { kind, on: on ? '1' : '0' }).catch(() => {}); });
 
 /** crypto.randomUUID is missing on plain HTTP; this is not. */
 function newClient() {
@@ -79,6 +91,7 @@ function submit() {
   const client = newClient();
   timeline.echo(client, text);
   box.value = '';
+  gestures.stopTyping();
   grow();
   enqueue(client, text);
 }
@@ -149,6 +162,7 @@ function announce(text) {
 /** @param {import('./timeline.js').Entry} entry */
 function arrived(entry) {
   newest = Math.max(newest, entry.seq);
+  if (entry.erases) timeline.erase(entry.erases, words.taken ?? '');
   const item = timeline.add(entry);
   if (item && !entry.own) {
     const text = one(item, '.text').textContent ?? '';
@@ -180,22 +194,25 @@ function changed(room) {
   const other = room.me !== me; // another person's link was opened in this browser: the page shows the wrong one
   const stale = other || room.writable !== Boolean(box);
   if (stale && !unsent()) return location.reload();
-  if (stale) freeze((other ? words.conflict : words.closed) ?? '');
+  if (stale) freeze((other ? words.conflict : room.closed) ?? '');
   else if (frozen) freeze('');
   if (other) return;
   byId('subject').textContent = room.subject;
-  byId('people').replaceChildren(...room.people.map(personItem));
+  people.show(room.people);
+  list(byId('notices'), 'p', room.notices);
+  list(byId('facts'), 'li', room.facts);
+  one(document, '.menu .invite').hidden = !room.invites;
   if (!frozen && room.people.some((person) => person.id === me)) status.textContent = ''; // who had left is back
 }
 
-/** @param {any} person */
-function personItem(person) {
-  const item = stamp('person');
-  paint(item, person.hue);
-  item.classList.toggle('waiting', person.waiting);
-  for (const part of ['name', 'address', 'badge']) one(item, `.${part}`).textContent = person[part];
-  one(item, '.avatar').textContent = person.initial;
-  return item;
+/** @param {HTMLElement} parent @param {string} name @param {string[]} texts */
+function list(parent, name, texts) {
+  if (texts.join('\n') === [...parent.children].map((item) => item.textContent).join('\n')) return;
+  parent.replaceChildren(...texts.flatMap((text) => {
+    const item = document.createElement(name);
+    item.textContent = text;
+    return [item, ' '];
+  }));
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -212,15 +229,67 @@ function connection(connected) {
   }
 }
 
+/** The reader may not read on. What was shown goes, too; only their own unsent words stay. */
 function gone() {
-  if (unsent()) return freeze(words.gone ?? '');
-  status.textContent = words.gone ?? '';
-  byId('composer')?.remove();
+  if (unsent()) freeze(words.gone ?? '');
+  else byId('composer')?.remove();
+  if (!frozen) status.textContent = words.gone ?? '';
+  timeline.clear();
+  people.show([]);
+  for (const id of ['notices', 'facts']) byId(id).replaceChildren();
+  menu.hidden = ended = true;
 }
 
-const menu = /** @type {HTMLDetailsElement} */ (one(document, '.menu'));
-document.addEventListener('click', (event) => { if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false; });
-menu.addEventListener('keydown', (event) => { if (event.key === 'Escape') menu.open = false; });
+/* The menus. Their forms work without this; with it the page, and what is being written, stays. */
 
-new Stream(path, Number(after), { entry: arrived, room: changed, state: connection, gone }).start();
+const menu = /** @type {HTMLDetailsElement} */ (one(document, '.menu'));
+const openMenus = () => /** @type {HTMLDetailsElement[]} */ ([...document.querySelectorAll('.menu[open], .person-menu[open]')]);
+document.addEventListener('click', (event) => {
+  for (const details of openMenus()) if (!details.contains(/** @type {Node} */ (event.target))) details.open = false;
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  for (const details of openMenus()) {
+    details.open = false;
+    one(details, 'summary').focus();
+  }
+});
+document.addEventListener('submit', (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (form.dataset.live === undefined) return;
+  event.preventDefault();
+  void sendForm(form, event.submitter);
+});
+
+/** @param {HTMLFormElement} form @param {HTMLElement?} button */
+async function sendForm(form, button) {
+  const fields = /** @type {[string, string][]} */ ([...new FormData(form)]);
+  button?.setAttribute('disabled', '');
+  try {
+    const answer = await submitTo(form.action, new URLSearchParams(fields));
+    const body = await answer.json().catch(() => ({})); // 204, or a proxy that answers in its own way
+    if (!answer.ok) return complain(form, body.error?.message);
+    complain(form, form.dataset.live ? words[form.dataset.live] : '');
+    if (form.dataset.live) return;
+    form.reset();
+    for (const details of openMenus()) details.open = false;
+  } catch {
+    complain(form, words.offline);
+  } finally {
+    button?.removeAttribute('disabled');
+  }
+}
+
+/** Says in the form what became of it. @param {HTMLFormElement} form @param {string} [text] */
+function complain(form, text) {
+  let line = form.querySelector('[role=status]');
+  if (!line) {
+    line = document.createElement('p');
+    line.setAttribute('role', 'status');
+    form.append(line);
+  }
+  line.textContent = text || '';
+}
+
+new Stream(path, Number(after), { entry: arrived, room: changed, signals: (signs) => people.sign(signs), state: connection, gone }).start();
 looked();

@@ -7,8 +7,11 @@
 
 /**
  * @typedef {import('./timeline.js').Entry} Entry
- * @typedef {{me: string, subject: string, people: any[], writable: boolean}} Room
- * @typedef {{entry: (e: Entry) => void, room: (r: Room) => void, state: (connected: boolean) => void, gone: () => void}} Reader
+ * @typedef {import('./people.js').Sign} Sign
+ * @typedef {{me: string, subject: string, people: import('./people.js').Person[], writable: boolean, invites: boolean,
+ *   notices: string[], facts: string[], closed?: string}} Room
+ * @typedef {{entry: (e: Entry) => void, room: (r: Room) => void, signals: (signs: Sign[]) => void,
+ *   state: (connected: boolean) => void, gone: () => void}} Reader
  */
 
 /** How many sessions of one browser may stream at a time; the others look every few seconds. */
@@ -103,6 +106,7 @@ export class Stream {
       on('hello', () => { this.delay = firstDelay; this.#state(true); });
       on('entry', (entry) => this.#tell('entry', entry));
       on('room', (room) => this.#tell('room', room));
+      on('signals', (signs) => this.#tell('signals', signs));
       on('ping', () => {});
       on('gone', () => end(() => { this.#gone(); resolve(true); }));
       source.onerror = broken;
@@ -116,9 +120,10 @@ export class Stream {
     });
     if (answer.status === 404) return this.#gone();
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { entries, ...room } = await answer.json();
+    const { entries, signals, ...room } = await answer.json();
     this.#tell('room', room);
     for (const entry of entries ?? []) this.#tell('entry', entry);
+    this.#tell('signals', signals);
     this.#state(true);
   }
 
@@ -131,6 +136,7 @@ export class Stream {
   /** @param {{what: string, data: any}} message */
   #told({ what, data }) {
     if (what === 'room') this.reader.room(data);
+    if (what === 'signals') this.reader.signals(data);
     if (what === 'state') this.reader.state(data);
     if (what === 'gone') this.reader.gone();
     if (what !== 'entry' || data.seq <= this.after) return;

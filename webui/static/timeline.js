@@ -5,7 +5,8 @@
  * What the server tells about a record: see timeline.go.
  * @typedef {string | [string, Record<string, string>, ...any]} Node
  * @typedef {{seq: number, at: string, member?: string, name?: string, initial?: string, hue?: number, badge?: string,
- *   own?: boolean, lang?: string, client?: string, said?: Node[], quiet?: string}} Entry
+ *   own?: boolean, lang?: string, client?: string, said?: Node[], quiet?: string, erased?: boolean, erases?: Erasure}} Entry
+ * @typedef {{up_to: number, member?: string, name?: string}} Erasure
  */
 
 /** How many entries stay in the page; older ones are behind the link above them. */
@@ -127,6 +128,26 @@ export class Timeline {
     return fails;
   }
 
+  /** Empties what a member, or everybody, has said up to a seq. @param {Erasure} erasure @param {string} words in its place */
+  erase({ up_to: upTo, member, name }, words) {
+    for (const item of /** @type {NodeListOf<HTMLElement>} */ (this.list.querySelectorAll('[data-member][data-seq]'))) {
+      if (Number(item.dataset.seq) > upTo || (member && item.dataset.member !== member)) continue;
+      one(item, '.text').textContent = words;
+      if (!item.matches('.message')) continue;
+      item.classList.add('erased');
+      if (name) one(item, '.name').textContent = name;
+      if (name) one(item, '.avatar').textContent = name.charAt(0).toUpperCase();
+    }
+  }
+
+  /** Takes away everything that the server told; what was not sent yet stays. */
+  clear() {
+    for (const item of this.list.querySelectorAll('[data-seq]')) item.remove();
+    /** @type {HTMLElement} */ (byId('earlier').parentElement).hidden = true;
+    this.jump.hidden = true;
+    this.#arrange();
+  }
+
   /** @param {number} seq */
   #find(seq) { return this.list.querySelector(`[data-seq="${seq}"]`); }
 
@@ -142,6 +163,7 @@ export class Timeline {
     this.#time(item, new Date(entry.at));
     if (entry.said) this.#fill(item, entry);
     else one(item, '.text').textContent = entry.quiet ?? '';
+    if (entry.quiet && entry.member) item.dataset.member = entry.member;
     return item;
   }
 
@@ -151,6 +173,7 @@ export class Timeline {
     item.dataset.member = entry.member;
     paint(item, entry.hue ?? 1);
     item.classList.toggle('own', Boolean(entry.own));
+    item.classList.toggle('erased', Boolean(entry.erased));
     one(item, '.avatar').textContent = entry.initial ?? '';
     one(item, '.name').textContent = entry.name ?? '';
     one(item, '.badge').textContent = entry.badge ?? '';
