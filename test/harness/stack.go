@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -55,6 +56,7 @@ type stackRequest struct {
 	registration string // the appservice that Dendrite is to know, if any
 	secret       string // of the component
 	postgres     bool
+	accounts     []string // beside Accounts
 }
 
 func startStack(t *testing.T, r stackRequest) *Stack {
@@ -80,9 +82,9 @@ func startStack(t *testing.T, r stackRequest) *Stack {
 
 func (r stackRequest) config(t *testing.T, folder string) map[string]any {
 	t.Helper()
-	accounts := make([]map[string]string, len(Accounts))
-	for i, name := range Accounts {
-		accounts[i] = map[string]string{"localpart": name, "password": Password}
+	var accounts []map[string]string
+	for _, name := range slices.Concat(Accounts, r.accounts) {
+		accounts = append(accounts, map[string]string{"localpart": name, "password": Password})
 	}
 	dendrite := map[string]any{"enabled": true, "bin": peer(t, "MAILROOM_DENDRITE")}
 	if r.registration != "" {
