@@ -142,6 +142,9 @@ func FreeAddress(t *testing.T) string {
 // SMTP is where mail comes in.
 func (s *Site) SMTP() string { return s.smtp.Address }
 
+// Appservice is where the homeserver brings news.
+func (s *Site) Appservice() string { return s.matrix.Address }
+
 func (s *Site) initiators() map[string]any {
 	return map[string]any{"allow": []string{"*@company.test", "@*:" + Domain, "xmpp:*@" + Domain}}
 }
