@@ -76,7 +76,7 @@ var xmppStanzas = []struct{ name, stanza string }{
 }
 
 // timedStanzas are those that a room answers in different ways.
-var timedStanzas = []string{"enter", "subscribe", "say something", "private message", "disco info", "ping of a member"}
+var timedStanzas = []string{"enter", "say something", "private message", "disco info", "ping of a member"}
 
 func xmppLeaks(t *testing.T, l *leaksOf) {
 	_, host, _ := strings.Cut(l.xmppRoom, "@")
@@ -132,6 +132,8 @@ func xmppTimes(t *testing.T, l *leaksOf, host string) {
 
 // first is the first stanza that is answered.
 func first(ctx context.Context, who *harness.XMPPUser, stanza, thing, host string) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, harness.Patience)
+	defer cancel()
 	mark, room := who.Mark(), thing+"@"+host
 	if err := who.Write(strings.ReplaceAll(fmt.Sprintf(stanza, "timed"), "ROOM", room)); err != nil {
 		return nil, err
