@@ -82,6 +82,12 @@ func (b *Browser) Say(text string) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#text"), text), chromedp.Click(chromedp.CSS("#send")))
 }
 
+// Ended says that the page offers nothing to write in any more.
+func (b *Browser) Ended() bool {
+	b.t.Helper()
+	return b.count("#composer:not([hidden]) #text:not([disabled])") == 0
+}
+
 // Seen is what was said, as the page shows it: without what the server has not confirmed yet.
 func (b *Browser) Seen() []string {
 	b.t.Helper()

@@ -116,6 +116,19 @@ func (s *Site) Send(l Letter) error {
 	return data.Close()
 }
 
+// Recipient asks Mailroom if it takes mail to an address. An answer of SMTP is a *textproto.Error.
+func (s *Site) Recipient(to string) error {
+	client, err := smtp.Dial(s.smtp.Address)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Mail("somebody@elsewhere.test"); err != nil {
+		return err
+	}
+	return client.Rcpt(to)
+}
+
 // Mails are those of conversations that the person has got: what browsers and codes are about stands beside them.
 func (c *Correspondent) Mails() []Mail { return c.Letters(OfConversation) }
 
