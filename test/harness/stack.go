@@ -45,6 +45,9 @@ type Stack struct {
 		URL string `json:"url"`
 	} `json:"postgres"`
 
+	// Folder has all that the peers keep.
+	Folder string `json:"-"`
+
 	command *exec.Cmd
 	mu      sync.Mutex // one command at a time
 	stdin   io.WriteCloser
@@ -67,7 +70,7 @@ func startStack(t *testing.T, r stackRequest) *Stack {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(config, text, 0o600))
 
-	s := &Stack{command: exec.Command(peer(t, "MAILROOM_STACK"), "up", "-config", config)}
+	s := &Stack{Folder: filepath.Join(folder, "peers"), command: exec.Command(peer(t, "MAILROOM_STACK"), "up", "-config", config)}
 	s.command.Stderr = t.Output()
 	s.stdin, err = s.command.StdinPipe()
 	require.NoError(t, err)
