@@ -118,6 +118,7 @@ func (o *secretly) noWayOut(t *testing.T) {
 	refusedMail(t, o.site.Send(o.bob.Answer(o.bob.Mail(t, 0), secret)))
 	o.words = append(o.words, secret)
 	require.Empty(t, o.carol.Invited(o.words[0]))
+	require.NotEmpty(t, o.dave.Told(o.xmppRoom), "the room says that it is off the record")
 	for _, s := range o.dave.Since(0) {
 		if s.Room() == o.xmppRoom && s.Type == "groupchat" && s.Body != nil {
 			require.Contains(t, s.Inner, "urn:xmpp:hints", "XEP-0334: no archive is to keep it")

@@ -310,13 +310,23 @@ func (u *XMPPUser) Say(ctx context.Context, room, id, text string) error {
 	return err
 }
 
-// Seen is what was said in a room, in the order in which it came first: clients show a message once that comes again with
+// Told is what a room itself says, in its own name.
+func (u *XMPPUser) Told(room string) (told []string) {
+	for _, s := range u.Since(0) {
+		if s.XMLName.Local == "message" && s.Type == "groupchat" && s.From == room && s.Body != nil {
+			told = append(told, *s.Body)
+		}
+	}
+	return told
+}
+
+// Seen is what people said in a room, in the order in which it came first: clients show a message once that comes again with
 // the same stanza-id.
 func (u *XMPPUser) Seen(room string) []string {
 	var said []string
 	known := make(map[string]bool)
 	for _, s := range u.Since(0) {
-		if s.XMLName.Local != "message" || s.Type != "groupchat" || s.Room() != room || s.Body == nil {
+		if s.XMLName.Local != "message" || s.Type != "groupchat" || s.Room() != room || s.From == room || s.Body == nil {
 			continue
 		}
 		id := s.stanzaID()
