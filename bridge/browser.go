@@ -214,6 +214,12 @@ func (s *Service) checkCode(ctx context.Context, tx Tx, session uuid.UUID, m Mem
 // Browser is who a browser's secret is in a session. NotFound for every secret
 // that does not count there, whatever the cause.
 func (s *Service) Browser(ctx context.Context, cookie string, session uuid.UUID) (Identity, error) {
+	asked := time.Now()
+	by, err := s.browser(ctx, cookie, session)
+	return by, even(ctx, asked, err)
+}
+
+func (s *Service) browser(ctx context.Context, cookie string, session uuid.UUID) (Identity, error) {
 	row, ok, err := s.store.GetBrowser(ctx, tokenHash(cookie))
 	if err != nil {
 		return Identity{}, err

@@ -91,6 +91,7 @@ func (s *Service) change(ctx context.Context, session uuid.UUID, fn func(tx Tx, 
 func (s *Service) within(ctx context.Context, session uuid.UUID, fn func(tx Tx, room *Room) error) error {
 	var room *Room
 	var version int64
+	asked := time.Now()
 	err := s.store.Write(ctx, session, func(tx Tx) error {
 		row, ok, err := tx.LockSession(ctx, session)
 		if err != nil {
@@ -107,7 +108,7 @@ func (s *Service) within(ctx context.Context, session uuid.UUID, fn func(tx Tx, 
 	})
 	if err != nil {
 		s.countRefusal(err)
-		return err
+		return even(ctx, asked, err)
 	}
 	if room.Session.ACLVersion == version {
 		s.rooms.keep(room)
@@ -154,13 +155,14 @@ func (s *Service) Room(ctx context.Context, session uuid.UUID) (*Room, error) {
 
 // look is the gate for acts that write nothing. It returns the whole room.
 func (s *Service) look(ctx context.Context, session uuid.UUID, by Identity, act Act) (*Room, Member, error) {
+	asked := time.Now()
 	room, err := s.Room(ctx, session)
 	if err != nil {
-		return nil, Member{}, err
+		return nil, Member{}, even(ctx, asked, err)
 	}
 	m, err := gate(room, by, act, s.now())
 	if err != nil {
-		return nil, Member{}, err
+		return nil, Member{}, even(ctx, asked, err)
 	}
 	return room, m, nil
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -101,6 +102,12 @@ func secret() string {
 // another right, all give the same NotFound. What a grant that has run out still
 // allows, the gate says.
 func (s *Service) Holder(ctx context.Context, right Right, token string) (Holder, error) {
+	asked := time.Now()
+	h, err := s.holder(ctx, right, token)
+	return h, even(ctx, asked, err)
+}
+
+func (s *Service) holder(ctx context.Context, right Right, token string) (Holder, error) {
 	if len(token) != TokenLength {
 		return Holder{}, errNoSession
 	}

@@ -39,7 +39,7 @@ func talk(t *testing.T, p *party, middle func()) {
 	sawByMail(t, p.alice, "carol-1", "dave-1", "bob-1")
 	p.say(t, "alice-2", p.answers(p.alice, started))
 	sawByMail(t, p.bob, "alice-1", "carol-1", "dave-1", "alice-2")
-	p.bobOnPage = harness.NewBrowser(t, invitation.Link)
+	p.bobOnPage = p.site.NewBrowser(t, invitation.Link)
 	p.everybodySaw(t)
 
 	middle()

@@ -1,6 +1,8 @@
 package test
 
 import (
+	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -119,4 +121,17 @@ func sorted(texts []string) []string {
 	texts = slices.Clone(texts)
 	slices.Sort(texts)
 	return texts
+}
+
+// contains is an error unless a text was seen.
+func contains(seen []string, text string) error {
+	if !slices.Contains(seen, text) {
+		return fmt.Errorf("%s has not been seen", text)
+	}
+	return nil
+}
+
+// patient is how long a person waits.
+func patient(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), harness.Patience)
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -37,8 +38,8 @@ type Browser struct {
 	ctx context.Context
 }
 
-// NewBrowser opens the link of a mail, and presses the button.
-func NewBrowser(t *testing.T, link string) *Browser {
+// NewBrowser opens the link of a mail, presses the button, and types the code if one was mailed.
+func (s *Site) NewBrowser(t *testing.T, link string) *Browser {
 	t.Helper()
 	chromium.once.Do(startChromium)
 	require.NoError(t, chromium.err, "chromium does not start: apt-get install chromium")
@@ -47,8 +48,25 @@ func NewBrowser(t *testing.T, link string) *Browser {
 	b := &Browser{t, ctx}
 	// The first step opens the tab, which ends with the context of that step: it must be the tab's own.
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1200, 800)))
-	b.do(chromedp.Navigate(link), chromedp.Click(chromedp.CSS("form .button")), chromedp.WaitVisible(chromedp.CSS("#composer")))
+	b.do(chromedp.Navigate(link), chromedp.Click(chromedp.CSS("form .button")), chromedp.WaitVisible(chromedp.CSS("#composer, "+codeBox)))
+	if b.count(codeBox) > 0 {
+		b.do(chromedp.SendKeys(chromedp.CSS(codeBox), s.code(t, link)), chromedp.Click(chromedp.CSS("form .button")),
+			chromedp.WaitVisible(chromedp.CSS("#composer")))
+	}
 	return b
+}
+
+// codeBox is where a code is typed.
+const codeBox = "input[name=code]"
+
+// count is how many elements there are.
+func (b *Browser) count(selector string) int {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, Patience)
+	defer cancel()
+	n, err := chromedp.Run(ctx, chromedp.Evaluate[int]("document.querySelectorAll("+strconv.Quote(selector)+").length"))
+	require.NoError(b.t, err)
+	return n
 }
 
 func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -62,6 +80,12 @@ func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
 func (b *Browser) Say(text string) {
 	b.t.Helper()
 	b.do(chromedp.SendKeys(chromedp.CSS("#text"), text), chromedp.Click(chromedp.CSS("#send")))
+}
+
+// Ended says that the page offers nothing to write in any more.
+func (b *Browser) Ended() bool {
+	b.t.Helper()
+	return b.count("#composer:not([hidden]) #text:not([disabled])") == 0
 }
 
 // Seen is what was said, as the page shows it: without what the server has not confirmed yet.

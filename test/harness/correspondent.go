@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/smtp"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,20 +116,44 @@ func (s *Site) Send(l Letter) error {
 	return data.Close()
 }
 
-// Mails are those that the person has got.
-func (c *Correspondent) Mails() []Mail { return c.site.Sink.Mails(c.Address) }
+// Recipient asks Mailroom if it takes mail to an address. An answer of SMTP is a *textproto.Error.
+func (s *Site) Recipient(to string) error {
+	client, err := smtp.Dial(s.smtp.Address)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Mail("somebody@elsewhere.test"); err != nil {
+		return err
+	}
+	return client.Rcpt(to)
+}
 
-// Mail waits for the mail with this number, counted from 0.
-func (c *Correspondent) Mail(t *testing.T, number int) Mail {
+// Mails are those of conversations that the person has got: what browsers and codes are about stands beside them.
+func (c *Correspondent) Mails() []Mail { return c.Letters(OfConversation) }
+
+// Letters are the mails of one kind that the person has got.
+func (c *Correspondent) Letters(kind MailKind) []Mail {
+	return slices.DeleteFunc(c.site.Sink.Mails(c.Address), func(m Mail) bool { return m.Kind != kind })
+}
+
+// Letter waits for the mail of a kind with this number, counted from 0.
+func (c *Correspondent) Letter(t *testing.T, kind MailKind, number int) Mail {
 	t.Helper()
-	var mails []Mail
+	var letters []Mail
 	Eventually(t, func() error {
-		if mails = c.Mails(); len(mails) <= number {
-			return fmt.Errorf("%s has got %d mails and waits for one more", c.Address, len(mails))
+		if letters = c.Letters(kind); len(letters) <= number {
+			return fmt.Errorf("%s has got %d mails of the kind %q and waits for one more", c.Address, len(letters), kind)
 		}
 		return nil
 	})
-	return mails[number]
+	return letters[number]
+}
+
+// Mail waits for the mail of a conversation with this number, counted from 0.
+func (c *Correspondent) Mail(t *testing.T, number int) Mail {
+	t.Helper()
+	return c.Letter(t, OfConversation, number)
 }
 
 // saying is what tests let people say: a name and a number, so that each is said once and is found in any text.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,8 @@ type MatrixUser struct {
 	token string
 
 	mu      sync.Mutex
-	invites map[string]string // room ID by the room's name
+	invites map[string]string    // room ID by the room's name
+	left    map[string]time.Time // when a room was seen to be left, or to be kicked from
 }
 
 // MatrixEvent is one event in a room.
@@ -39,7 +41,13 @@ type MatrixEvent struct {
 		MsgType string `json:"msgtype"`
 		Body    string `json:"body"`
 		Name    string `json:"name"`
+
+		Membership  string `json:"membership"`
+		DisplayName string `json:"displayname"`
 	} `json:"content"`
+	StateKey string          `json:"state_key"`
+	Redacts  string          `json:"redacts"`
+	Unsigned json.RawMessage `json:"unsigned"`
 }
 
 // MatrixError is a refusal of the homeserver.
@@ -54,7 +62,7 @@ func (e *MatrixError) Error() string { return fmt.Sprintf("%d %s: %s", e.Status,
 // NewMatrixUser signs an account in and waits for invitations until the test ends.
 func (s *Site) NewMatrixUser(t *testing.T, name string) *MatrixUser {
 	t.Helper()
-	u := &MatrixUser{ID: "@" + name + ":" + Domain, base: s.Stack.Dendrite.URL, invites: make(map[string]string)}
+	u := &MatrixUser{ID: "@" + name + ":" + Domain, base: s.Stack.Dendrite.URL, invites: make(map[string]string), left: make(map[string]time.Time)}
 	var session struct {
 		Token string `json:"access_token"`
 	}
@@ -116,6 +124,7 @@ type synced struct {
 				Events []MatrixEvent `json:"events"`
 			} `json:"timeline"`
 		} `json:"join"`
+		Leave map[string]json.RawMessage `json:"leave"`
 	} `json:"rooms"`
 }
 
@@ -143,6 +152,9 @@ func (u *MatrixUser) sync(ctx context.Context) {
 func (u *MatrixUser) take(news synced) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	for room := range news.Rooms.Leave {
+		u.left[room] = time.Now()
+	}
 	for room, invite := range news.Rooms.Invite {
 		for _, e := range invite.State.Events {
 			if e.Type == "m.room.name" {
@@ -165,6 +177,56 @@ func (u *MatrixUser) Accept(t *testing.T, name string) (room string) {
 		return u.Join(t.Context(), room)
 	})
 	return room
+}
+
+// Invited says into which room of this name the person is invited, "" if into none so far.
+func (u *MatrixUser) Invited(name string) (room string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.invites[name]
+}
+
+// Left is when the client learned that the person is out of a room; ok is false while they are in it.
+func (u *MatrixUser) Left(room string) (at time.Time, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at, ok = u.left[room]
+	return at, ok
+}
+
+// Leave goes out of a room.
+func (u *MatrixUser) Leave(ctx context.Context, room string) error {
+	return u.Call(ctx, http.MethodPost, "/rooms/"+url.PathEscape(room)+"/leave", map[string]any{}, nil)
+}
+
+// Members are those who are in a room or invited into it, by user ID, with their names, as the person is told.
+func (u *MatrixUser) Members(ctx context.Context, room string) (map[string]string, error) {
+	var list struct {
+		Chunk []MatrixEvent `json:"chunk"`
+	}
+	err := u.Call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(room)+"/members", nil, &list)
+	members := make(map[string]string)
+	for _, e := range list.Chunk {
+		if e.Content.Membership == "join" || e.Content.Membership == "invite" {
+			members[e.StateKey] = e.Content.DisplayName
+		}
+	}
+	return members, err
+}
+
+// State is everything that a room says of itself and its members, as the person gets it.
+func (u *MatrixUser) State(ctx context.Context, room string) (text json.RawMessage, err error) {
+	err = u.Call(ctx, http.MethodGet, "/rooms/"+url.PathEscape(room)+"/state", nil, &text)
+	return text, err
+}
+
+// Joined says if the person is in a room, as their server knows it.
+func (u *MatrixUser) Joined(ctx context.Context, room string) (bool, error) {
+	var list struct {
+		Rooms []string `json:"joined_rooms"`
+	}
+	err := u.Call(ctx, http.MethodGet, "/joined_rooms", nil, &list)
+	return slices.Contains(list.Rooms, room), err
 }
 
 // Join enters a room.

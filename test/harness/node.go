@@ -30,6 +30,8 @@ type Node struct {
 	binary string
 	config string // file
 	log    string // file
+	data   string // folder
+	debug  bool   // the log has everything
 
 	mu   sync.Mutex
 	life *life // nil while it does not run
@@ -48,10 +50,12 @@ func newNode(t *testing.T, name, webURL string, settings map[string]any) *Node {
 		WebURL: webURL, name: name, binary: binary(t),
 		config: filepath.Join(folder, "mailroom.yaml"), log: filepath.Join(folder, "mailroom.log"),
 	}
-	settings["data_dir"] = filepath.Join(folder, "data")
+	n.data = filepath.Join(folder, "data")
+	settings["data_dir"] = n.data
 	text, err := yaml.Marshal(settings)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(n.config, text, 0o600))
+	require.NoError(t, os.Mkdir(n.Temporary(), 0o700))
 	t.Cleanup(func() { n.end(t) })
 	return n
 }
@@ -76,9 +80,9 @@ func (n *Node) Start(t *testing.T) {
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
 	defer log.Close()
-	command := exec.Command(n.binary, "serve", "-c", n.config)
+	command := exec.Command(n.binary, "serve", "-c", n.config, "--log-level", n.logLevel())
 	command.Stdout, command.Stderr = log, log
-	command.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	command.Env = append(os.Environ(), "GORACE=halt_on_error=1", "TMPDIR="+n.Temporary())
 	require.NoError(t, start(command))
 	l := &life{command, make(chan struct{})}
 	n.life = l
@@ -87,6 +91,22 @@ func (n *Node) Start(t *testing.T) {
 		close(l.exited)
 	}()
 }
+
+func (n *Node) logLevel() string {
+	if n.debug {
+		return "debug"
+	}
+	return "info"
+}
+
+// Temporary is the folder for files that do not stay.
+func (n *Node) Temporary() string { return filepath.Join(filepath.Dir(n.config), "temporary") }
+
+// Log is the file of the node's log.
+func (n *Node) Log() string { return n.log }
+
+// Data is the node's folder.
+func (n *Node) Data() string { return n.data }
 
 // AwaitReady waits until the node answers that it is ready; the test fails at once if the node ends instead.
 func (n *Node) AwaitReady(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,13 +37,47 @@ type Mail struct {
 	HTML      string
 	Link      string // to the page
 	Icon      string // address of the picture of the session's state
+	Kind      MailKind
 	Raw       []byte
 }
+
+// MailKind is what a mail is for.
+type MailKind string
+
+const (
+	OfConversation MailKind = ""        // it invites, tells what was said, or asks about an answer
+	OfCode         MailKind = "code"    // the code that one more browser needs
+	OfBrowser      MailKind = "browser" // a browser speaks for you now
+	OfSignIn       MailKind = "sign-in"
+)
 
 var (
 	pageLink = regexp.MustCompile(`https?://[^\s"<>]+/[jc]/[a-z0-9]+`)
 	iconLink = regexp.MustCompile(`https?://[^\s"<>]+/i/[a-z0-9]+\.png`)
+	codeText = regexp.MustCompile(`\b[0-9]{6}\b`)
 )
+
+// LinkTo is the address of a page of ours in the mail, by the letter before its token: "u" is to unsubscribe, "b" to end
+// browsers, "p" to sign in. It is "" if there is none.
+func (m Mail) LinkTo(letter string) string {
+	return regexp.MustCompile(`https?://[^\s"<>]+/` + letter + `/[a-z0-9]+`).FindString(m.Text)
+}
+
+// Code is the code that the mail brings, "" if none.
+func (m Mail) Code() string { return codeText.FindString(m.Subject) }
+
+// kind is what a mail shows that it is for, whatever its language.
+func (m Mail) kind() MailKind {
+	switch {
+	case m.LinkTo("b") != "":
+		return OfBrowser
+	case m.LinkTo("p") != "":
+		return OfSignIn
+	case m.Link == "" && m.Code() != "":
+		return OfCode
+	}
+	return OfConversation
+}
 
 // startSink runs the smarthost until the test ends.
 func startSink(t *testing.T) *Sink {
@@ -97,6 +132,13 @@ func (s *Sink) Mails(to string) []Mail {
 		}
 	}
 	return mails
+}
+
+// All are all mails, whoever they are to.
+func (s *Sink) All() []Mail {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.mails)
 }
 
 // Repeated is how many mails came again.
@@ -165,12 +207,13 @@ func readMail(raw []byte) (Mail, error) {
 		Sender: e.GetHeader("From"), Subject: e.GetHeader("Subject"), MessageID: e.GetHeader("Message-Id"), Text: e.Text, HTML: e.HTML, Raw: raw,
 		Link: pageLink.FindString(e.Text), Icon: iconLink.FindString(e.HTML),
 	}
-	if e.GetHeader("Reply-To") == "" {
-		return m, nil
-	}
-	replyTo, err := e.AddressList("Reply-To")
-	if err == nil {
+	if e.GetHeader("Reply-To") != "" {
+		replyTo, err := e.AddressList("Reply-To")
+		if err != nil {
+			return m, err
+		}
 		m.ReplyTo = replyTo[0].Address
 	}
-	return m, err
+	m.Kind = m.kind()
+	return m, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,12 @@ type Request struct {
 	Nodes  int // 0 is one
 	// Without leaves blocks of the configuration out: mail, matrix or xmpp.
 	Without []string
+	// Accounts exist on Dendrite and on both XMPP servers beside those that always do.
+	Accounts []string
+	// Settings change the configuration of every node, by block and key.
+	Settings map[string]map[string]any
+	// Debug has the nodes log everything that they can.
+	Debug bool
 }
 
 // Site is one installation, with its peers.
@@ -54,6 +61,7 @@ type Site struct {
 	matrix   *balancer
 	registry string // the registration file
 	secret   string // of the component and of the nodes
+	codes    codes
 	database string
 }
 
@@ -66,7 +74,7 @@ func NewSite(t *testing.T, r Request) *Site {
 		registry: filepath.Join(t.TempDir(), "registration.yaml"),
 	}
 	s.URL = "http://" + s.web.Address
-	request := stackRequest{secret: s.secret, postgres: r.Engine == PostgreSQL}
+	request := stackRequest{secret: s.secret, postgres: r.Engine == PostgreSQL, accounts: r.Accounts}
 	if !s.without("matrix") {
 		s.register(t)
 		request.registration = s.registry
@@ -108,8 +116,44 @@ func (s *Site) addNode(t *testing.T, name string) {
 		},
 	}
 	maps.Copy(settings, s.gateways(smtp, matrix))
-	s.Nodes = append(s.Nodes, newNode(t, name, "http://"+web, settings))
+	s.configure(settings)
+	n := newNode(t, name, "http://"+web, settings)
+	n.debug = s.request.Debug
+	s.Nodes = append(s.Nodes, n)
 }
+
+// configure writes what the test wants differently over the settings.
+func (s *Site) configure(settings map[string]any) {
+	for name, wanted := range s.request.Settings {
+		block, ok := settings[name].(map[string]any)
+		if !ok {
+			block = make(map[string]any)
+			settings[name] = block
+		}
+		maps.Copy(block, wanted)
+	}
+}
+
+// FreeAddress is a loopback address for a listener that a test configures.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	return freeAddress(t)
+}
+
+// Database is the folder of the SQLite file, "" on PostgreSQL.
+func (s *Site) Database() string {
+	file, sqlite := strings.CutPrefix(s.database, "sqlite:")
+	if !sqlite {
+		return ""
+	}
+	return filepath.Dir(file)
+}
+
+// SMTP is where mail comes in.
+func (s *Site) SMTP() string { return s.smtp.Address }
+
+// Appservice is where the homeserver brings news.
+func (s *Site) Appservice() string { return s.matrix.Address }
 
 func (s *Site) initiators() map[string]any {
 	return map[string]any{"allow": []string{"*@company.test", "@*:" + Domain, "xmpp:*@" + Domain}}

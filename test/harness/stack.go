@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -44,6 +45,9 @@ type Stack struct {
 		URL string `json:"url"`
 	} `json:"postgres"`
 
+	// Folder has all that the peers keep.
+	Folder string `json:"-"`
+
 	command *exec.Cmd
 	mu      sync.Mutex // one command at a time
 	stdin   io.WriteCloser
@@ -55,6 +59,7 @@ type stackRequest struct {
 	registration string // the appservice that Dendrite is to know, if any
 	secret       string // of the component
 	postgres     bool
+	accounts     []string // beside Accounts
 }
 
 func startStack(t *testing.T, r stackRequest) *Stack {
@@ -65,7 +70,7 @@ func startStack(t *testing.T, r stackRequest) *Stack {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(config, text, 0o600))
 
-	s := &Stack{command: exec.Command(peer(t, "MAILROOM_STACK"), "up", "-config", config)}
+	s := &Stack{Folder: filepath.Join(folder, "peers"), command: exec.Command(peer(t, "MAILROOM_STACK"), "up", "-config", config)}
 	s.command.Stderr = t.Output()
 	s.stdin, err = s.command.StdinPipe()
 	require.NoError(t, err)
@@ -80,9 +85,9 @@ func startStack(t *testing.T, r stackRequest) *Stack {
 
 func (r stackRequest) config(t *testing.T, folder string) map[string]any {
 	t.Helper()
-	accounts := make([]map[string]string, len(Accounts))
-	for i, name := range Accounts {
-		accounts[i] = map[string]string{"localpart": name, "password": Password}
+	var accounts []map[string]string
+	for _, name := range slices.Concat(Accounts, r.accounts) {
+		accounts = append(accounts, map[string]string{"localpart": name, "password": Password})
 	}
 	dendrite := map[string]any{"enabled": true, "bin": peer(t, "MAILROOM_DENDRITE")}
 	if r.registration != "" {

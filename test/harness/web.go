@@ -29,6 +29,7 @@ type WebUser struct {
 	mu      sync.Mutex
 	entries []webEntry
 	after   int64
+	gone    time.Time // when the stream said that there is nothing here any more
 }
 
 // webEntry is one entry of the stream.
@@ -44,22 +45,49 @@ var (
 	dataMe      = regexp.MustCompile(`data-me="([0-9a-f-]{36})"`)
 )
 
-// NewWebUser opens the link of a mail, presses the button, and follows the session until the test ends.
+// NewWebUser opens the link of a mail, presses the button, types the code if one was mailed, and follows the session until the
+// test ends.
 func (s *Site) NewWebUser(t *testing.T, link string) *WebUser {
+	t.Helper()
+	u := s.NewVisitor(t)
+	u.Open(t, s, link)
+	u.Follow(t)
+	return u
+}
+
+// NewVisitor is a browser without any cookie.
+func (s *Site) NewVisitor(t *testing.T) *WebUser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	// Connections are not kept: the one to a node that was killed would be the next request's.
-	u := &WebUser{base: s.URL, http: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
-	response, err := u.http.PostForm(link, nil)
+	return &WebUser{base: s.URL, http: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
+}
+
+// Open presses the button behind a link, and types the code if one was mailed.
+func (u *WebUser) Open(t *testing.T, s *Site, link string) {
+	t.Helper()
+	page, status := u.press(t, link, nil)
+	if strings.Contains(page, `name="code"`) {
+		page, status = u.press(t, link, url.Values{"code": {s.code(t, link)}})
+	}
+	session, me := dataSession.FindStringSubmatch(page), dataMe.FindStringSubmatch(page)
+	require.True(t, session != nil && me != nil, "%s: %s leads to no session:\n%s", status, link, page)
+	u.Session, u.me = session[1], me[1]
+}
+
+func (u *WebUser) press(t *testing.T, link string, form url.Values) (page, status string) {
+	t.Helper()
+	response, err := u.http.PostForm(link, form)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	page, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	session, me := dataSession.FindSubmatch(page), dataMe.FindSubmatch(page)
-	require.True(t, session != nil && me != nil, "%s: %s leads to no session:\n%s", response.Status, link, page)
-	u.Session, u.me = string(session[1]), string(me[1])
+	return string(text), response.Status
+}
 
+// Follow reads the stream until the test ends.
+func (u *WebUser) Follow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -67,7 +95,64 @@ func (s *Site) NewWebUser(t *testing.T, link string) *WebUser {
 		u.follow(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	return u
+}
+
+// Gone is when the stream said that there is nothing here for this browser any more; ok is false if it never did.
+func (u *WebUser) Gone() (at time.Time, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.gone, !u.gone.IsZero()
+}
+
+// Cookie is what the browser would send, to be stolen.
+func (u *WebUser) Cookie(t *testing.T) string {
+	t.Helper()
+	address, err := url.Parse(u.base)
+	require.NoError(t, err)
+	var cookies []string
+	for _, c := range u.http.Jar.Cookies(address) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return strings.Join(cookies, "; ")
+}
+
+// Steal makes a browser with the cookies of another one.
+func (u *WebUser) Steal(t *testing.T, s *Site) *WebUser {
+	t.Helper()
+	thief := s.NewVisitor(t)
+	address, err := url.Parse(u.base)
+	require.NoError(t, err)
+	thief.http.Jar.SetCookies(address, u.http.Jar.Cookies(address))
+	thief.Session, thief.me = u.Session, u.me
+	return thief
+}
+
+// Do sends a request to an address of the site, and follows no redirect. A form may be nil.
+func (u *WebUser) Do(ctx context.Context, method, path string, form url.Values) (status int, text string, err error) {
+	if strings.HasPrefix(path, "/") {
+		path = u.base + path
+	}
+	request, err := http.NewRequestWithContext(ctx, method, path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, "", err
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	client := *u.http
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
+}
+
+// Page is the session's page as this browser gets it.
+func (u *WebUser) Page(ctx context.Context) (status int, text string, err error) {
+	return u.Do(ctx, http.MethodGet, "/s/"+u.Session, nil)
 }
 
 // Say posts a text and returns nil when it was answered with 201. With the same id it is said once.
@@ -98,6 +183,9 @@ func (u *WebUser) post(ctx context.Context, what string, form url.Values, want i
 // follow reads the stream, and resumes it after its last entry whenever it breaks.
 func (u *WebUser) follow(ctx context.Context) {
 	for ctx.Err() == nil {
+		if _, gone := u.Gone(); gone {
+			return
+		}
 		if err := u.stream(ctx); err != nil {
 			select {
 			case <-ctx.Done():
@@ -131,6 +219,11 @@ func (u *WebUser) stream(ctx context.Context) error {
 			event = name
 		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if ok && event == "gone" {
+			u.mu.Lock()
+			u.gone = time.Now()
+			u.mu.Unlock()
+		}
 		if !ok || event != "entry" {
 			continue
 		}

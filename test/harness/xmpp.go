@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,10 +38,12 @@ type Stanza struct {
 		} `xml:"invite"`
 	} `xml:"http://jabber.org/protocol/muc#user x"`
 	Inner string `xml:",innerxml"`
+
+	At time.Time `xml:"-"` // when it came
 }
 
-// has says if the stanza has a status code (XEP-0045 §15.6).
-func (s Stanza) has(code string) bool {
+// Has says if the stanza has a status code (XEP-0045 §15.6).
+func (s Stanza) Has(code string) bool {
 	for _, status := range s.Muc.Statuses {
 		if status.Code == code {
 			return true
@@ -52,15 +55,15 @@ func (s Stanza) has(code string) bool {
 // stanzaID is the id that the room gave a message, "" if none (XEP-0359 §3.1).
 func (s Stanza) stanzaID() string {
 	for _, id := range s.StanzaIDs {
-		if id.By == s.room() {
+		if id.By == s.Room() {
 			return id.ID
 		}
 	}
 	return ""
 }
 
-// room is the bare JID that a stanza came from.
-func (s Stanza) room() string {
+// Room is the bare JID that a stanza came from.
+func (s Stanza) Room() string {
 	bare, _, _ := strings.Cut(s.From, "/")
 	return bare
 }
@@ -76,6 +79,7 @@ type XMPPUser struct {
 	conn    net.Conn
 	down    chan struct{} // closed when the connection has ended
 	stanzas []Stanza
+	news    chan struct{} // closed and replaced with each stanza
 }
 
 // NewXMPPUser connects an account of the local server.
@@ -92,7 +96,7 @@ func (s *Site) NewForeignXMPPUser(t *testing.T, name string) *XMPPUser {
 
 func newXMPPUser(t *testing.T, server, bare string) *XMPPUser {
 	t.Helper()
-	u := &XMPPUser{JID: bare + "/client", server: server, resource: "client"}
+	u := &XMPPUser{JID: bare + "/client", server: server, resource: "client", news: make(chan struct{})}
 	require.NoError(t, u.Connect())
 	t.Cleanup(u.close)
 	return u
@@ -160,8 +164,11 @@ func (u *XMPPUser) read(decoder *xml.Decoder) {
 		if err != nil {
 			return // the connection has ended
 		}
+		s.At = time.Now()
 		u.mu.Lock()
 		u.stanzas = append(u.stanzas, s)
+		close(u.news)
+		u.news = make(chan struct{})
 		u.mu.Unlock()
 	}
 }
@@ -174,44 +181,81 @@ func (u *XMPPUser) Write(text string) error {
 	return err
 }
 
-// mark is the number of stanzas so far: the start for a wait.
-func (u *XMPPUser) mark() int {
+// Mark is the number of stanzas so far: the start for a wait.
+func (u *XMPPUser) Mark() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.stanzas)
 }
 
-// stanzasSince are those that came after a mark.
-func (u *XMPPUser) stanzasSince(mark int) []Stanza {
+// Since are those that came after a mark.
+func (u *XMPPUser) Since(mark int) []Stanza {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.stanzas[mark:len(u.stanzas):len(u.stanzas)]
 }
 
-// find waits for a stanza after a mark.
-func (u *XMPPUser) find(ctx context.Context, mark int, what string, match func(Stanza) bool) (found Stanza, err error) {
-	err = Poll(ctx, func() error {
-		for _, s := range u.stanzasSince(mark) {
+// Find waits for a stanza after a mark.
+func (u *XMPPUser) Find(ctx context.Context, mark int, what string, match func(Stanza) bool) (Stanza, error) {
+	for {
+		u.mu.Lock()
+		news, stanzas := u.news, u.stanzas[mark:len(u.stanzas):len(u.stanzas)]
+		u.mu.Unlock()
+		for _, s := range stanzas {
 			if match(s) {
-				found = s
-				return nil
+				return s, nil
 			}
 		}
-		if !u.Connected() {
-			return fmt.Errorf("%s waits for %s and is not connected", u.JID, what)
+		mark += len(stanzas)
+		select {
+		case <-news:
+		case <-u.ended():
+			return Stanza{}, fmt.Errorf("%s waits for %s and is not connected", u.JID, what)
+		case <-ctx.Done():
+			return Stanza{}, fmt.Errorf("%s waits for %s: %w", u.JID, what, ctx.Err())
 		}
-		return fmt.Errorf("%s waits for %s", u.JID, what)
-	})
-	return found, err
+	}
+}
+
+func (u *XMPPUser) ended() <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.down
 }
 
 // Ask sends a stanza of which the text holds %s in the place of its id, and waits for what comes back with that id.
 func (u *XMPPUser) Ask(ctx context.Context, text string) (Stanza, error) {
-	mark, id := u.mark(), rand.Text()
+	mark, id := u.Mark(), rand.Text()
 	if err := u.Write(fmt.Sprintf(text, id)); err != nil {
 		return Stanza{}, err
 	}
-	return u.find(ctx, mark, "an answer", func(s Stanza) bool { return s.ID == id })
+	return u.Find(ctx, mark, "an answer", func(s Stanza) bool { return s.ID == id })
+}
+
+// Hear sends a stanza of which the text holds %s in the place of its id, asks the room that it is for to answer a ping, and
+// returns everything that came from there until that answer: rooms answer in turn, so that it is all there is.
+func (u *XMPPUser) Hear(ctx context.Context, text, room string) ([]Stanza, error) {
+	mark, id, ping := u.Mark(), rand.Text(), rand.Text()
+	text = fmt.Sprintf(text, id) + fmt.Sprintf(`<iq id='%s' to='%s' type='get'><ping xmlns='urn:xmpp:ping'/></iq>`, ping, room)
+	if err := u.Write(text); err != nil {
+		return nil, err
+	}
+	if _, err := u.Find(ctx, mark, "a pong", func(s Stanza) bool { return s.ID == ping }); err != nil {
+		return nil, err
+	}
+	var heard []Stanza
+	for _, s := range u.Since(mark) {
+		if s.ID == ping {
+			break
+		}
+		if s.ID == id {
+			s.ID = "ID"
+		}
+		if s.Room() == room {
+			heard = append(heard, s)
+		}
+	}
+	return heard, nil
 }
 
 // Accept waits for the invitation into a room with this subject, and enters it under the nick.
@@ -219,12 +263,12 @@ func (u *XMPPUser) Accept(t *testing.T, subject, nick string) (room string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	invitation, err := u.find(ctx, 0, "an invitation", func(s Stanza) bool {
+	invitation, err := u.Find(ctx, 0, "an invitation", func(s Stanza) bool {
 		return s.Muc.Invite != nil && strings.Contains(s.Inner, xmlText(subject))
 	})
 	require.NoError(t, err)
-	require.NoError(t, u.Enter(ctx, invitation.room(), nick))
-	return invitation.room()
+	require.NoError(t, u.Enter(ctx, invitation.Room(), nick))
+	return invitation.Room()
 }
 
 // StanzaError is a refusal of an XMPP entity.
@@ -234,13 +278,13 @@ func (e *StanzaError) Error() string { return "refused: " + e.Stanza.Inner }
 
 // Enter enters a room and returns when the person is inside, or with a *StanzaError (XEP-0045 §7.2).
 func (u *XMPPUser) Enter(ctx context.Context, room, nick string) error {
-	mark := u.mark()
+	mark := u.Mark()
 	join := `<presence id='%s' to='` + room + "/" + xmlText(nick) + `'><x xmlns='http://jabber.org/protocol/muc'/></presence>`
 	if err := u.Write(fmt.Sprintf(join, rand.Text())); err != nil {
 		return err
 	}
-	answer, err := u.find(ctx, mark, "the answer to entering", func(s Stanza) bool {
-		return s.XMLName.Local == "presence" && s.room() == room && (s.Type == "error" || s.Type == "" && s.has("110"))
+	answer, err := u.Find(ctx, mark, "the answer to entering", func(s Stanza) bool {
+		return s.XMLName.Local == "presence" && s.Room() == room && (s.Type == "error" || s.Type == "" && s.Has("110"))
 	})
 	if err == nil && answer.Type == "error" {
 		return &StanzaError{answer}
@@ -251,14 +295,14 @@ func (u *XMPPUser) Enter(ctx context.Context, room, nick string) error {
 // Say says a text in a room and returns when the room has reflected it, or with a *StanzaError. With the same id it is said
 // once (XEP-0359).
 func (u *XMPPUser) Say(ctx context.Context, room, id, text string) error {
-	mark := u.mark()
+	mark := u.Mark()
 	message := `<message type='groupchat' id='` + id + `' to='` + room + `'><body>` + xmlText(text) +
 		`</body><origin-id xmlns='urn:xmpp:sid:0' id='` + id + `'/></message>`
 	if err := u.Write(message); err != nil {
 		return err
 	}
-	answer, err := u.find(ctx, mark, "the reflection of "+text, func(s Stanza) bool {
-		return s.XMLName.Local == "message" && s.room() == room && s.ID == id
+	answer, err := u.Find(ctx, mark, "the reflection of "+text, func(s Stanza) bool {
+		return s.XMLName.Local == "message" && s.Room() == room && s.ID == id
 	})
 	if err == nil && answer.Type == "error" {
 		return &StanzaError{answer}
@@ -266,13 +310,23 @@ func (u *XMPPUser) Say(ctx context.Context, room, id, text string) error {
 	return err
 }
 
-// Seen is what was said in a room, in the order in which it came first: clients show a message once that comes again with
+// Told is what a room itself says, in its own name.
+func (u *XMPPUser) Told(room string) (told []string) {
+	for _, s := range u.Since(0) {
+		if s.XMLName.Local == "message" && s.Type == "groupchat" && s.From == room && s.Body != nil {
+			told = append(told, *s.Body)
+		}
+	}
+	return told
+}
+
+// Seen is what people said in a room, in the order in which it came first: clients show a message once that comes again with
 // the same stanza-id.
 func (u *XMPPUser) Seen(room string) []string {
 	var said []string
 	known := make(map[string]bool)
-	for _, s := range u.stanzasSince(0) {
-		if s.XMLName.Local != "message" || s.Type != "groupchat" || s.room() != room || s.Body == nil {
+	for _, s := range u.Since(0) {
+		if s.XMLName.Local != "message" || s.Type != "groupchat" || s.Room() != room || s.From == room || s.Body == nil {
 			continue
 		}
 		id := s.stanzaID()
