@@ -50,7 +50,7 @@ func (w *world) same(what, want, got string) {
 // plain takes out what makes this sequence's addresses different from others'.
 func (w *world) plain(text string) string { return strings.ReplaceAll(text, w.suffix, "") }
 
-func (w *world) checkSession(s *modelSession) {
+func (w *world) checkSession(s *modelSession, everything bool) {
 	type standing struct {
 		m     *modelMember
 		admin bool
@@ -75,7 +75,7 @@ func (w *world) checkSession(s *modelSession) {
 		}
 		seen[m] = true
 		w.same(name+"the room", w.modelView(s, m), viewText(room, me))
-		w.checkTranscript(s, m, a, name)
+		w.checkTranscript(s, m, a, name, everything)
 		w.checkReachable(s, m, a, name)
 	}
 }
@@ -179,13 +179,16 @@ func optionsText(o bridge.Options) string {
 
 // ---- the transcript
 
-func (w *world) checkTranscript(s *modelSession, m *modelMember, a actor, name string) {
+func (w *world) checkTranscript(s *modelSession, m *modelMember, a actor, name string, fromEnd bool) {
 	want := w.modelTranscript(s, m)
 	records, err := w.service.Records(ctx, s.id, a.by, 0, 100)
 	if err != nil {
 		w.t.Fatalf("%sreading the transcript: %s", name, plainError(err))
 	}
 	w.same(name+"the transcript", want, w.transcriptText(s, records))
+	if !fromEnd {
+		return
+	}
 	records, err = w.service.RecordsBefore(ctx, s.id, a.by, 0, 100)
 	if err != nil {
 		w.t.Fatalf("%sreading the transcript from its end: %s", name, plainError(err))
@@ -282,8 +285,28 @@ func (w *world) modelPerson(p *modelPerson) string {
 	return b.String()
 }
 
-// checkPerson compares it, by one way in.
-func (w *world) checkPerson(p *modelPerson, by bridge.Identity, want string) {
+// checkPerson compares it: if it has changed by one address, in the end by all
+// that the person has.
+func (w *world) checkPerson(p *modelPerson, everything bool) {
+	want, ways := w.modelPerson(p), p.addresses[:1]
+	if !everything && want == p.checked {
+		return
+	}
+	if everything {
+		ways = p.addresses
+		w.checkSignIns(p)
+	}
+	for _, a := range ways {
+		by := bridge.Identity{Via: bridge.Web, Address: a}
+		w.checkPage(p, by, want)
+		if everything {
+			w.checkSessions(p, by)
+		}
+	}
+	p.checked = want
+}
+
+func (w *world) checkPage(p *modelPerson, by bridge.Identity, want string) {
 	name := p.name + " by " + string(by.Address.Network) + ": "
 	setting, chosen, err := w.service.Presence(ctx, by)
 	if err != nil {
@@ -333,10 +356,6 @@ func (w *world) reachesText(by bridge.Identity, name string) string {
 	if err != nil {
 		w.t.Fatalf("%sthe ways to reach them: %s", name, plainError(err))
 	}
-	listed, err := w.service.Sessions(ctx, by, 10)
-	if err != nil {
-		w.t.Fatalf("%sthe sessions: %s", name, plainError(err))
-	}
 	var b strings.Builder
 	for _, s := range w.sessions {
 		for _, r := range reaches {
@@ -345,10 +364,27 @@ func (w *world) reachesText(by bridge.Identity, name string) string {
 			}
 		}
 	}
-	if len(listed) != len(reaches) {
-		w.t.Fatalf("%s%d sessions are listed, and %d ways to reach them", name, len(listed), len(reaches))
-	}
 	return b.String()
+}
+
+// checkSessions compares the list of one's sessions.
+func (w *world) checkSessions(p *modelPerson, by bridge.Identity) {
+	listed, err := w.service.Sessions(ctx, by, 10)
+	if err != nil {
+		w.t.Fatalf("the sessions of %s: %s", p.name, plainError(err))
+	}
+	var want, got []int
+	for _, s := range w.sessions {
+		if m := s.of(p); m != nil && !m.revoked {
+			want = append(want, s.index)
+		}
+		if slices.ContainsFunc(listed, func(l bridge.Session) bool { return l.ID == s.id }) {
+			got = append(got, s.index)
+		}
+	}
+	if !slices.Equal(want, got) || len(listed) != len(got) {
+		w.t.Fatalf("the sessions of %s by %s should be %v, are %v", p.name, by.Address.Network, want, got)
+	}
 }
 
 func displays(members []bridge.Member) (names []string) {
@@ -371,24 +407,8 @@ func (w *world) others(s *modelSession, me *modelMember) (names []string) {
 
 // ---- what opens a session
 
-// checkKeys compares which tokens, browsers and sign-ins count.
-func (w *world) checkKeys() {
-	for _, s := range w.sessions {
-		for _, m := range s.members {
-			w.checkKeysOf(s, m)
-		}
-	}
-	for _, p := range w.cast {
-		for _, in := range p.signIns {
-			who, err := w.service.SignedIn(ctx, in.cookie)
-			if (err == nil) != in.live || err == nil && who.Address != p.address() {
-				w.t.Fatalf("%s: is the sign-in good? should be %v, is %v", p.name, in.live, err == nil)
-			}
-		}
-	}
-}
-
-func (w *world) checkKeysOf(s *modelSession, m *modelMember) {
+// checkKeys compares which tokens and browsers of a member count.
+func (w *world) checkKeys(s *modelSession, m *modelMember) {
 	for _, t := range m.tokens {
 		h, err := w.service.Holder(ctx, t.right, t.text)
 		live := err == nil && h.Session == s.id && h.Member == m.id && h.Grant == m.grant
@@ -404,6 +424,15 @@ func (w *world) checkKeysOf(s *modelSession, m *modelMember) {
 		}
 		if _, err := w.service.Browser(ctx, b.cookie, uuid.New()); bridge.CodeOf(err) != bridge.NotFound {
 			w.t.Fatalf("a browser's secret counts in another session")
+		}
+	}
+}
+
+func (w *world) checkSignIns(p *modelPerson) {
+	for _, in := range p.signIns {
+		who, err := w.service.SignedIn(ctx, in.cookie)
+		if (err == nil) != in.live || err == nil && who.Address != p.address() {
+			w.t.Fatalf("%s: is the sign-in good? should be %v, is %v", p.name, in.live, err == nil)
 		}
 	}
 }

@@ -10,10 +10,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// everywhere says that something about a person can change every session.
-func (w *world) everywhere() {
+// everywhere says that something can change every session, or every one that a
+// person was invited to.
+func (w *world) everywhere(p *modelPerson) {
 	for _, s := range w.sessions {
-		w.touched[s] = true
+		if p == nil || slices.ContainsFunc(s.members, func(m *modelMember) bool { return m.was == p }) {
+			w.touched[s] = true
+		}
 	}
 }
 
@@ -24,7 +27,7 @@ func (w *world) self() actor {
 
 func (w *world) opPresence() *move {
 	a := w.self()
-	w.everywhere()
+	w.everywhere(a.who)
 	setting := pick(w, "setting", bridge.PresenceSettings)
 	chosen := make(map[*modelPerson]bool)
 	var addresses []bridge.Address
@@ -43,7 +46,7 @@ func (w *world) opPresence() *move {
 
 func (w *world) opBlock() *move {
 	a, whom := w.self(), pick(w, "whom", w.cast)
-	w.everywhere()
+	w.everywhere(a.who)
 	address := pick(w, "by", whom.addresses)
 	m := &move{what: fmt.Sprintf("%s: block %s by %s", a.name, whom.name, address.Network)}
 	if whom == a.who {
@@ -99,7 +102,7 @@ func (w *world) opErase() *move {
 	if w.flip("without power") {
 		by, m.want, m.what = bridge.Identity{Via: bridge.Web, Address: p.address()}, bridge.Forbidden, p.name+": erase themselves"
 	}
-	w.everywhere()
+	w.everywhere(nil)
 	address := pick(w, "by", p.addresses)
 	m.do = func() error { _, err := w.service.Erase(ctx, by, address); return err }
 	m.then = func() {
@@ -140,7 +143,7 @@ func (w *world) opBrowser() *move {
 	m := &move{what: fmt.Sprintf("somebody: open the link of %s in s%d, code %v", who.was.name, s.index, code), whole: asks}
 	if asks {
 		w.now = w.now.Add(15 * time.Minute) // codes are mailed only so often
-		w.everywhere()
+		w.everywhere(nil)
 	}
 	switch {
 	case !token.live(who):
@@ -272,7 +275,7 @@ func (w *world) opSignIn() *move {
 		return nil
 	}
 	w.now = w.now.Add(15 * time.Minute) // codes are mailed only so often
-	w.everywhere()
+	w.everywhere(nil)
 	m := &move{what: p.name + ": sign in", whole: true, want: bridge.NotFound}
 	for _, s := range w.sessions {
 		if who := s.of(p); who != nil && !who.revoked {
@@ -329,7 +332,7 @@ func (w *world) opSignOut() *move {
 		}
 		return nil
 	}
-	w.everywhere()
+	w.everywhere(nil)
 	return &move{what: p.name + ": sign out everywhere", whole: true, do: func() error {
 		return w.service.SignOutEverywhere(ctx, bridge.Identity{Via: bridge.Web, Address: p.address()})
 	}, then: func() {

@@ -116,9 +116,6 @@ type world struct {
 	cast     []*modelPerson
 	sessions []*modelSession
 	touched  map[*modelSession]bool
-	keys     string // which grants live, when keys were compared last
-	people   map[*modelPerson]string
-	turn     int
 }
 
 var worlds atomic.Int64
@@ -127,7 +124,7 @@ var worlds atomic.Int64
 var begin = time.UnixMicro(time.Now().UnixMicro()).UTC().Truncate(time.Hour)
 
 func newWorld(t *rapid.T, db *store.Store) *world {
-	w := &world{t: t, db: db, suffix: fmt.Sprintf("-%d-", worlds.Add(1)), now: begin, touched: map[*modelSession]bool{}, people: map[*modelPerson]string{}}
+	w := &world{t: t, db: db, suffix: fmt.Sprintf("-%d-", worlds.Add(1)), now: begin, touched: map[*modelSession]bool{}}
 	w.island = &island{Store: db, mine: map[uuid.UUID]bool{}}
 	inside, outside := "@example.org", "@client.test"
 	for _, name := range []string{"alice", "carol"} {
@@ -183,8 +180,8 @@ func (w *world) run() (steps int) {
 	if m := w.opStart(); m != nil {
 		w.play(m, false)
 	}
-	for range rapid.IntRange(8, 14).Draw(w.t, "steps") {
-		m := operations[rapid.SampledFrom(names).Draw(w.t, "operation")](w)
+	for range rapid.IntRange(8, 15).Draw(w.t, "steps") {
+		m := w.draw(names)
 		if m == nil {
 			continue
 		}
@@ -196,6 +193,18 @@ func (w *world) run() (steps int) {
 	w.check(true)
 	w.leaveNothing()
 	return steps
+}
+
+// draw finds a move that there is something to do for, if it soon does.
+func (w *world) draw(names []string) (m *move) {
+	for range 3 {
+		name := rapid.SampledFrom(names).Draw(w.t, "operation")
+		if m = operations[name](w); m != nil {
+			break
+		}
+		clear(w.touched)
+	}
+	return m
 }
 
 // play makes a move. A torn one loses its database in the middle of its
@@ -225,54 +234,19 @@ func (w *world) play(m *move, torn bool) {
 func (w *world) check(everything bool) {
 	for _, s := range w.sessions {
 		if everything || w.touched[s] {
-			w.checkSession(s)
+			w.checkSession(s, everything)
 		}
-	}
-	w.checkPeople(everything)
-	if keys := w.grants(); everything || keys != w.keys {
-		w.keys = keys
-		w.checkKeys()
-	}
-	clear(w.touched)
-}
-
-// checkPeople compares what people are shown of themselves, by one of their
-// addresses: those for whom it has changed, and one more in turn.
-func (w *world) checkPeople(everything bool) {
-	for i, p := range w.cast {
-		now := w.modelPerson(p)
-		ways := p.addresses[:1]
-		switch {
-		case everything:
-			ways = p.addresses
-		case w.people[p] == now && w.turn%len(w.cast) != i:
-			continue
-		}
-		for _, a := range ways {
-			w.checkPerson(p, bridge.Identity{Via: bridge.Web, Address: a}, now)
-		}
-		w.people[p] = now
-	}
-	w.turn++
-}
-
-// grants is everything on which it depends whether a token or browser counts.
-func (w *world) grants() string {
-	var b strings.Builder
-	for _, s := range w.sessions {
 		for _, m := range s.members {
-			fmt.Fprint(&b, m.revoked, m.generation, m.who == nil, len(m.browsers))
-			for _, browser := range m.browsers {
-				fmt.Fprint(&b, browser.forgotten)
+			if keys := m.keys(); everything || keys != m.checked {
+				w.checkKeys(s, m)
+				m.checked = keys
 			}
 		}
 	}
 	for _, p := range w.cast {
-		for _, in := range p.signIns {
-			fmt.Fprint(&b, in.live)
-		}
+		w.checkPerson(p, everything)
 	}
-	return b.String()
+	clear(w.touched)
 }
 
 // meet learns the ids that new members were given, and what their mails carry.
@@ -416,6 +390,18 @@ func (i *island) ListPresences(c context.Context, id uuid.UUID) (map[uuid.UUID]b
 		return settings, true, err
 	})
 	return settings, err
+}
+
+func (i *island) GetPresence(c context.Context, person uuid.UUID) (bridge.PresenceSetting, error) {
+	setting, _, err := once(i, [2]any{"presence", person}, func() (bridge.PresenceSetting, bool, error) {
+		setting, err := i.Store.GetPresence(c, person)
+		return setting, true, err
+	})
+	return setting, err
+}
+
+func (i *island) ListBlocks(c context.Context, person uuid.UUID) ([]bridge.Blocked, error) {
+	return list(i, [2]any{"blocks", person}, func() ([]bridge.Blocked, error) { return i.Store.ListBlocks(c, person) })
 }
 
 func (i *island) GetPerson(c context.Context, a bridge.Address) (uuid.UUID, bool, error) {

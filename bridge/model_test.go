@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -23,6 +24,7 @@ type modelPerson struct {
 	chosen    map[*modelPerson]bool
 	blocked   map[*modelPerson]bool
 	signIns   []*modelSignIn
+	checked   string // their own page, when it was compared last
 }
 
 type modelSignIn struct {
@@ -84,6 +86,7 @@ type modelMember struct {
 	tokens     []*modelToken
 	held       []*modelHeld
 	confirmed  map[bridge.Address]bool
+	checked    string // what opens the session to them, when it was compared last
 }
 
 type modelBrowser struct {
@@ -473,6 +476,15 @@ func (m *modelMember) tokensOf(r bridge.Right) (tokens []*modelToken) {
 		}
 	}
 	return tokens
+}
+
+// keys is everything on which it depends whether a token or browser counts.
+func (m *modelMember) keys() string {
+	text := fmt.Sprint(m.revoked, m.generation, m.who == nil, len(m.tokens))
+	for _, b := range m.browsers {
+		text += fmt.Sprint(b.forgotten)
+	}
+	return text
 }
 
 func (t *modelToken) live(m *modelMember) bool {

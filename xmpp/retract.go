@@ -50,6 +50,10 @@ const erasedPage = 200
 // retractions adds what was erased after a seq, until the delivery is full, and
 // says how far it came and if there is more.
 func (r *room) retractions(ctx context.Context, d *delivery, erasure bridge.Record, after int64) (_ int64, more bool, err error) {
+	receivers := r.receivers(erasure)
+	if len(receivers) == 0 {
+		return after, false, nil
+	}
 	page, err := r.service.Log(ctx, r.id, after, erasedPage)
 	if err != nil {
 		return after, false, err
@@ -61,33 +65,33 @@ func (r *room) retractions(ctx context.Context, d *delivery, erasure bridge.Reco
 		if d.size > MaxDelivery {
 			return after, true, nil
 		}
-		r.retraction(d, erasure, record)
+		r.retraction(d, receivers, erasure, record)
 		after = record.Seq
 	}
 	return after, len(page) > 0, nil
 }
 
-func (r *room) retraction(d *delivery, erasure, record bridge.Record) {
+func (r *room) retraction(d *delivery, receivers []string, erasure, record bridge.Record) {
 	if erasure.Target != uuid.Nil && record.Member != erasure.Target {
 		return
 	}
 	switch record.Kind {
 	case bridge.KindMessage:
 		if record.Erased {
-			d.sendEach(r.withdrawn(erasure, record), r.holders(erasure, record))
+			d.sendEach(r.withdrawn(erasure, record), r.holders(receivers, record))
 		}
 	case bridge.KindStarted, bridge.KindSubject:
 		// Retention leaves subjects as they are.
 		if record.Subject == "" && erasure.Target != uuid.Nil {
-			d.sendEach(r.subject(), r.receivers(erasure))
+			d.sendEach(r.subject(), receivers)
 		}
 	}
 }
 
-// holders are the clients who may have a message: they were inside before it was
-// taken away, and it is not from before their member's time.
-func (r *room) holders(erasure, record bridge.Record) (jids []string) {
-	for _, jid := range r.receivers(erasure) {
+// holders are those of the clients who may have a message: it is not from before
+// their member's time.
+func (r *room) holders(receivers []string, record bridge.Record) (jids []string) {
+	for _, jid := range receivers {
 		if m, _ := r.session.Member(r.occupants[jid].Member); m.FromSeq < record.Seq {
 			jids = append(jids, jid)
 		}
