@@ -34,7 +34,7 @@ export class People {
     const typing = new Set(signs.filter((sign) => sign.typing).map((sign) => sign.member));
     const names = this.#items().filter((item) => typing.has(item.dataset.member ?? '')).map((item) => one(item, '.name').textContent ?? '');
     const text = names.length > 2 ? this.words.typingMany : names.length === 2 ? this.words.typingTwo : names.length ? this.words.typingOne : '';
-    this.line.textContent = (text ?? '').replace(/\{([12])\}/g, (_, i) => names[i - 1]);
+    this.line.textContent = (text ?? '').replace(/%([12])/g, (_, i) => names[i - 1]);
   }
 
   #items() { return /** @type {HTMLElement[]} */ ([...this.list.children]); }
@@ -54,7 +54,7 @@ export class People {
     const menu = item.querySelector('details');
     if (menu) {
       menu.hidden = !person.remove;
-      one(menu, 'summary').setAttribute('aria-label', (this.words.menu ?? '').replace('{1}', () => person.name));
+      one(menu, 'summary').setAttribute('aria-label', (this.words.menu ?? '').replace('%1', () => person.name));
       one(menu, '.whom').textContent = person.name;
       one(menu, 'form').setAttribute('action', person.remove ?? '');
     }
