@@ -108,7 +108,7 @@ func TestWhoCameBackIsNotTakenForWhoLeft(t *testing.T) {
 	s.settled(id)
 	s.forget(bob)
 	s.say(id, 1, "welcome back", time.Now())
-	s.sees(bob, "message /alice: welcome back")
+	require.Equal(t, []string{"message /alice: welcome back"}, s.said(bob, 1))
 }
 
 func TestAnOldMessageCarriesItsTime(t *testing.T) {
