@@ -34,6 +34,7 @@ test:
 	@$(MAKE) --no-print-directory peers race-binary
 	@$(MAKE) --no-print-directory test-stack
 	$(test_programs) go test -race -timeout 25m ./...
+	go test -timeout 10m -run '^TestEverySequence' ./bridge
 
 test-stack:
 	cd test/stack && go vet ./... && $(test_programs) go test -race -timeout 5m ./...

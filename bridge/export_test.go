@@ -1,17 +1,12 @@
 package bridge
 
-import (
-	"context"
-	"time"
-
-	"github.com/google/uuid"
-)
+import "time"
 
 // SetClock makes the service live at the time that now says.
 func (s *Service) SetClock(now func() time.Time) { s.now = now }
 
-// May asks the gate, and does nothing.
-func (s *Service) May(ctx context.Context, session uuid.UUID, by Identity, act Act) error {
-	_, _, err := s.look(ctx, session, by, act)
+// Asked is the gate's answer to an identity, of whom nothing is done.
+func Asked(room *Room, by Identity, act Act, now time.Time) error {
+	_, err := gate(room, by, act, now)
 	return err
 }
