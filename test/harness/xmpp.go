@@ -310,6 +310,16 @@ func (u *XMPPUser) Say(ctx context.Context, room, id, text string) error {
 	return err
 }
 
+// StanzaID is the id that a room gave to what was said, "" if it was never said.
+func (u *XMPPUser) StanzaID(room, text string) string {
+	for _, s := range u.Since(0) {
+		if s.XMLName.Local == "message" && s.Room() == room && s.Body != nil && *s.Body == text {
+			return s.stanzaID()
+		}
+	}
+	return ""
+}
+
 // Told is what a room itself says, in its own name.
 func (u *XMPPUser) Told(room string) (told []string) {
 	for _, s := range u.Since(0) {
