@@ -705,7 +705,7 @@ func (w *world) opRestart() *move {
 }
 
 func (w *world) opRetain() *move {
-	if !w.flip("retain") {
+	if !w.flip("retain") || !w.flip("now") {
 		return nil
 	}
 	return &move{what: "drop what is too old", whole: true, do: func() error { _, err := w.service.Retain(ctx); return err }, then: func() {

@@ -45,12 +45,12 @@ func TestEverySequenceOfActsLeavesWhatTheModelSays(t *testing.T) {
 		runSequences(t, storetest.Open(t, "sqlite:"+filepath.Join(fastFolder(t), "model.db")), sqliteSequences)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		runSequences(t, storetest.Open(t, storetest.NewDatabase(t)), postgresSequences)
+		runSequences(t, storetest.Open(t, storetest.NewDatabase(t)+"&synchronous_commit=off"), postgresSequences)
 	})
 }
 
-// fastFolder is in memory, where there is such a place: durability is not what
-// is tested here.
+// fastFolder is in memory, where there is such a place: that writes outlive a
+// power failure is not what is tested here.
 func fastFolder(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "mailroom-model-")
 	if err != nil {
