@@ -118,6 +118,7 @@ func (h *house) enter(id uuid.UUID, client, nick string) (shown []string) {
 		e := h.next(client, 1)[0]
 		shown = append(shown, tell(e))
 		if e.child(nsComponent, "subject") != nil {
+			h.caughtUp()
 			return shown
 		}
 	}

@@ -167,7 +167,7 @@ func TestTwoClientsOfOnePersonHaveOneNick(t *testing.T) {
 	for _, client := range []string{bob, bobHome} {
 		s.sees(client, "message /Bob: from the phone")
 	}
-	s.forget(carol)
+	s.sees(carol, "message /Bob: from the phone")
 	s.write("<presence type='unavailable' from='%s' to='%s@%s/Bob'/>", bob, id, component)
 	s.sees(bob, "presence unavailable /Bob 110")
 	s.quiet(carol)

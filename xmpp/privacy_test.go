@@ -270,9 +270,12 @@ func TestNewcomersAreShownOnlyWhatFollows(t *testing.T) {
 // Writing ends by the session's own time, without anybody's doing.
 func TestAnExpiredSessionLosesItsVoice(t *testing.T) {
 	h := newHouse(t)
-	ends := time.Now().Add(700 * time.Millisecond)
-	id := h.begin(bridge.Options{ExpiresAt: ends}, "bob")
+	id := h.begin(bridge.Options{}, "bob")
 	require.Contains(t, h.enter(id, bob, "Bob"), "presence /Bob 110 170 100")
+	h.gathered()
+	ends := time.Now().Add(time.Second)
+	_, err := h.SetOptions(t.Context(), id, web("alice"), bridge.Options{ExpiresAt: ends})
+	require.NoError(t, err)
 	h.sees(bob, "presence /alice visitor xa", "presence /Bob visitor 110")
 	require.False(t, time.Now().Before(ends))
 }

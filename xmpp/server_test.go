@@ -196,9 +196,7 @@ func (s *server) sees(client string, lines ...string) {
 // question to the component is answered.
 func (s *server) quiet(client string) {
 	s.t.Helper()
-	probe := "probe-" + uuid.NewString() + "@example.org/x"
-	s.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
-	s.sees(probe, "iq result")
+	s.caughtUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.Empty(s.t, tellAll(s.inboxes[client]), "%s was sent something", client)
@@ -324,9 +322,7 @@ func (st *stage) look() {
 // component is answered.
 func (s *server) quietly() {
 	s.t.Helper()
-	probe := "probe-" + uuid.NewString() + "@example.org/x"
-	s.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
-	s.sees(probe, "iq result")
+	s.caughtUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.inboxes)
@@ -347,6 +343,16 @@ func (s *server) join(id uuid.UUID, client, nick string) {
 		}
 		return false
 	}, patience, time.Millisecond, "%s is not inside", client)
+	s.caughtUp()
+}
+
+// caughtUp waits until everything is here that the component has written so far:
+// what it answers now comes after it.
+func (s *server) caughtUp() {
+	s.t.Helper()
+	probe := "probe-" + uuid.NewString() + "@example.org/x"
+	s.write("<iq type='get' id='q' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", probe, component)
+	s.sees(probe, "iq result")
 }
 
 // settled waits until the lane of the session is empty.
