@@ -16,7 +16,7 @@ import (
 
 // actOrder is the order of the acts in the document.
 var actOrder = []Act{
-	ActRead, ActJoin, ActWrite, ActSignal, ActLeave, ActDecline, ActStop, ActReport, ActSubject, ActOptions,
+	ActLook, ActRead, ActJoin, ActWrite, ActSignal, ActLeave, ActDecline, ActStop, ActReport, ActSubject, ActOptions,
 	ActInvite, ActRevoke, ActRemove, ActClose, ActReopen, ActHold, ActErase,
 }
 

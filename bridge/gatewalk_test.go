@@ -27,6 +27,7 @@ var ungated = map[string]string{
 	"Occupants": "which clients are inside", "Exit": "a client has gone, which nobody can refuse",
 	"SetEndpoint": "how far an invitation has come, by the network's word", "Watch": "who may see whom, for a gateway that shows it",
 	"SignsFor": "signals as one member may see them, for a gateway that serves the session",
+	"SignsOf":  "signals of a session, which a gateway shows by Watch",
 	"Heard":    "a signal that passed the gate of another node", "KeptFor": "what the options mean",
 	"Subscribe": "hints without content", "SubscribeSignals": "hints without content", "OnSignal": "hints without content",
 	// What a secret proves by itself; what its holder does with it passes the gate.
