@@ -123,6 +123,10 @@ func (w *world) act(act bridge.Act, what string) (*modelSession, actor, *modelMe
 	}
 	a := w.actor(s)
 	m := s.memberBy(a.by)
+	if s.may(m, a.admin, act, w.now) != "" && !w.flip("refused") { // most refusals are alike: rather do something
+		a = w.waysOf(s.initiator().was, s)[0]
+		m = s.memberBy(a.by)
+	}
 	return s, a, m, &move{what: fmt.Sprintf("%s: %s in s%d", a.name, what, s.index), want: s.may(m, a.admin, act, w.now)}
 }
 

@@ -270,7 +270,7 @@ func TestPageWithoutADraftTurnsIntoAClosedOne(t *testing.T) {
 	site := newSite(t, fake)
 	p := newProfile(t).join(site, "bob")
 	require.NoError(t, fake.Close(t.Context(), room.Session.ID, bridge.Identity{Grant: alice.Grant.ID}))
-	p.eventually(func() bool { return eval[bool](p, `!document.getElementById("composer")`) }, "the box is gone")
+	p.eventually(func() bool { return len(p.texts("#log")) == 1 && len(p.texts("#composer")) == 0 }, "the box is gone")
 }
 
 func TestTooLongAMessageIsToldBeforeItIsSent(t *testing.T) {
