@@ -22,7 +22,8 @@ var gates = []string{"gate", "operate"}
 var ungated = map[string]string{
 	// What a gateway that serves a session asks about it; what of it a person is
 	// shown goes through View, Room.Public, ShowsMember, ShowsAddress and Concerns.
-	"Room": "the whole room, for a gateway that serves it", "Log": "the whole log, for a lane that reads it",
+	"Refusals": "a count for the operator's metrics",
+	"Room":     "the whole room, for a gateway that serves it", "Log": "the whole log, for a lane that reads it",
 	"Portal": "where the session's room is", "SetPortal": "where the session's room is", "SessionOf": "whose room it is",
 	"Occupants": "which clients are inside", "Exit": "a client has gone, which nobody can refuse",
 	"SetEndpoint": "how far an invitation has come, by the network's word", "Watch": "who may see whom, for a gateway that shows it",
