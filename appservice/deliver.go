@@ -203,8 +203,10 @@ func (d *delivery) revoked(ctx context.Context, r bridge.Record) error {
 	if err := d.removeGhost(ctx, d.view, d.ghostOf(m.ID)); err != nil || !m.Gone() {
 		return err
 	}
-	delete(d.view.out, id.UserID(nativeOf(m).Address.ID))
-	return d.removeNative(ctx, m)
+	if e, ok := m.Endpoint(bridge.Matrix); ok {
+		return d.kick(ctx, d.view.room, id.UserID(e.Address.ID), farewells[m.State](d.say))
+	}
+	return nil
 }
 
 // message lets the member's ghost say it, unless it was said in this room, or was taken away since.

@@ -288,15 +288,15 @@ func (h *homeserver) move(w http.ResponseWriter, r *http.Request) {
 	}
 	read(r, &body)
 	room := h.rooms[r.PathValue("room")]
-	mine := room.members[asked(r)].text("membership")
+	mine, theirs := room.members[asked(r)].text("membership"), room.members[body.User].text("membership")
 	switch act := r.PathValue("act"); {
 	case act == "join" && (mine == "invite" || mine == "join"):
 		h.place(room, asked(r), "join")
-	case act == "invite" && mine == "join" && room.members[body.User].text("membership") != "ban":
+	case act == "invite" && mine == "join" && theirs != "ban":
 		h.placeBy(room, asked(r), body.User, "invite", body.Reason)
 	case act == "leave" && mine != "":
 		h.place(room, asked(r), "leave")
-	case (act == "kick" || act == "unban") && mine == "join":
+	case mine == "join" && (act == "kick" && (theirs == "join" || theirs == "invite") || act == "unban" && theirs == "ban"):
 		h.placeBy(room, asked(r), body.User, "leave", body.Reason)
 	default:
 		refusal(http.StatusForbidden, "M_FORBIDDEN", nil)(w, r)

@@ -213,14 +213,19 @@ var farewells = map[bridge.MemberState]func(locales.Printer) string{
 	bridge.Left:     func(p locales.Printer) string { return p.T("room.left_elsewhere") },
 }
 
-// removeNative takes a native member out of the room, who has no business there any more. It is asked once how they stand.
+// removeNative takes a native member out of the room, who has no business there any more. It is asked once how they stand, and
+// only if they were not inside for all we know: each request less is a sooner end.
 func (d *delivery) removeNative(ctx context.Context, m bridge.Member) error {
 	e, ok := m.Endpoint(bridge.Matrix)
 	user := id.UserID(e.Address.ID)
 	if !ok || d.view.out[user] {
 		return nil
 	}
-	if err := d.kick(ctx, d.view.room, user, farewells[m.State](d.say)); err != nil {
+	remove := d.kick
+	if e.State == bridge.EndpointJoined || e.State == bridge.EndpointInvited {
+		remove = d.kickAtOnce
+	}
+	if err := remove(ctx, d.view.room, user, farewells[m.State](d.say)); err != nil {
 		return err
 	}
 	if d.view.out == nil {
@@ -240,6 +245,15 @@ func (g *Gateway) kick(ctx context.Context, room id.RoomID, user id.UserID, reas
 		return fmt.Errorf("remove %s from %s: %w", user, room, err)
 	}
 	return nil
+}
+
+// kickAtOnce is kick of somebody who should be there: it is asked how they stand only if they cannot be kicked.
+func (g *Gateway) kickAtOnce(ctx context.Context, room id.RoomID, user id.UserID, reason string) error {
+	_, err := g.as(g.bot).KickUser(ctx, room, &mautrix.ReqKickUser{UserID: user, Reason: reason})
+	if err == nil {
+		return nil
+	}
+	return g.kick(ctx, room, user, reason)
 }
 
 // membership asks the homeserver how somebody stands to a room at this moment.

@@ -199,7 +199,19 @@ func TestWhoIsRevokedIsOutBeforeAnythingIsSaidAfterIt(t *testing.T) {
 	require.NoError(t, s.deliver(t))
 	requests := s.counted()
 	require.Less(t, position(requests, "/kick"), position(requests, "/send/m.room.message/"))
+	require.Zero(t, position(requests, "/kick"), "nothing is asked first")
 	require.Equal(t, "leave", s.membership(t, carolID))
+}
+
+func TestKickWhoseAnswerWasLostIsNotRepeatedForEver(t *testing.T) {
+	s, _ := joined(t)
+	s.revokes(s.carol.ID)
+	s.loses("/kick")
+	s.svc.drain(t, s.gateway, s.session)
+	require.Equal(t, "leave", s.membership(t, carolID))
+	s.says("among ourselves")
+	require.NoError(t, s.deliver(t))
+	require.Equal(t, []string{"among ourselves"}, s.said())
 }
 
 func TestWhoGaveTheInvitationBackIsTakenOut(t *testing.T) {
