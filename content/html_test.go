@@ -217,7 +217,11 @@ func TestHostileHTMLTakesLinearTime(t *testing.T) {
 	const large, small = MaxHTML / 8, MaxHTML / 8 / 32
 	for _, piece := range bombs {
 		fast := timeOf(func() { FromHTML(strings.Repeat(piece, small/len(piece))) })
+		// The best of a few: a machine that is busy at one moment makes nothing quadratic.
 		slow := timeOf(func() { FromHTML(strings.Repeat(piece, large/len(piece))) })
+		for try := 0; try < 3 && slow >= 6*32*max(fast, time.Millisecond); try++ {
+			slow = min(slow, timeOf(func() { FromHTML(strings.Repeat(piece, large/len(piece))) }))
+		}
 		require.Less(t, slow, 6*32*max(fast, time.Millisecond), "%q: %v for %d bytes, %v for %d", piece, fast, small, slow, large)
 	}
 }
