@@ -243,3 +243,18 @@ func TestABlindCopyWhoseReplyIsConfirmedHasSpoken(t *testing.T) {
 		require.Equal(t, "hello", records[1].Body.Text, "the others see what she said")
 	})
 }
+
+func TestABlindCopyIsNotSeenTyping(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
+		id := startWith(t, s, "1", bridge.Options{}, bridge.Invitee{Address: bob}, bridge.Invitee{Address: dora, Blind: true}).Session.ID
+		_, _, err := s.Join(ctx, id, by(dora))
+		require.NoError(t, err)
+		require.NoError(t, s.SetPresence(ctx, person(dora), bridge.SeenByEveryone, nil))
+		require.NoError(t, s.Signal(ctx, id, by(dora), bridge.Typing, true))
+		for viewer, seen := range map[bridge.Address]int{bob: 0, alice: 1} {
+			signs, err := s.Signals(ctx, id, by(viewer))
+			require.NoError(t, err)
+			require.Len(t, signs, seen, viewer.ID)
+		}
+	})
+}

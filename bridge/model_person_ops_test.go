@@ -28,7 +28,7 @@ func (w *world) self() actor {
 func (w *world) opPresence() *move {
 	a := w.self()
 	w.everywhere(a.who)
-	setting := pick(w, "setting", bridge.PresenceSettings)
+	setting := pick(w, "setting", append(bridge.PresenceSettings[:5:5], bridge.SeenByShared, bridge.SeenByShared))
 	chosen := make(map[*modelPerson]bool)
 	var addresses []bridge.Address
 	m := &move{what: fmt.Sprintf("%s: be seen by %s", a.name, setting)}
@@ -324,7 +324,10 @@ func (w *world) signInToken(p *modelPerson) (string, error) {
 // opSignOut ends one sign-in, or everything that speaks for the person.
 func (w *world) opSignOut() *move {
 	p := pick(w, "person", w.cast)
-	if everywhere := w.flip("everywhere"); !everywhere {
+	if members, _, _ := w.liveBrowsers(); len(members) > 0 && rapid.Bool().Draw(w.t, "who has a browser") {
+		p = pick(w, "member", members).was
+	}
+	if everywhere := rapid.Bool().Draw(w.t, "everywhere"); !everywhere {
 		for _, in := range p.signIns {
 			if in.live {
 				return &move{what: p.name + ": sign out", do: func() error { return w.service.SignOut(ctx, in.cookie) }, then: func() { in.live = false }}
