@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,11 @@ func (u *WebUser) Page(ctx context.Context) (status int, text string, err error)
 func (u *WebUser) Say(ctx context.Context, id, text string) error {
 	form := url.Values{"text": {text}, "client": {id}, "me": {u.me}}
 	return u.post(ctx, "messages", form, http.StatusCreated)
+}
+
+// Read moves the read mark, as the page does while somebody looks at it.
+func (u *WebUser) Read(ctx context.Context, seq int) error {
+	return u.post(ctx, "read", url.Values{"seq": {strconv.Itoa(seq)}, "me": {u.me}}, http.StatusNoContent)
 }
 
 func (u *WebUser) post(ctx context.Context, what string, form url.Values, want int) error {
