@@ -19,6 +19,8 @@ const (
 	startTimeout = 90 * time.Second
 	// stopTimeout is how long a peer may take to end by itself before SIGKILL.
 	stopTimeout = 15 * time.Second
+	// askAgain is how often it is asked in that time.
+	askAgain = 3 * time.Second
 	// pollInterval is the time between two looks whether a peer answers.
 	pollInterval = 20 * time.Millisecond
 	// retryPause is the time between tries of a start.
@@ -141,16 +143,20 @@ func (p *process) stop() error {
 	if life == nil {
 		return nil
 	}
-	if err := syscall.Kill(life.pid, p.quit); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("stop %s: %w", p.name, err)
+	// More than once: Prosody acts on a signal only when something wakes it, and a
+	// signal that comes just before it goes to sleep does not.
+	for range int(stopTimeout / askAgain) {
+		if err := syscall.Kill(life.pid, p.quit); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("stop %s: %w", p.name, err)
+		}
+		select {
+		case <-life.exited:
+			return nil
+		case <-time.After(askAgain):
+		}
 	}
-	select {
-	case <-life.exited:
-		return nil
-	case <-time.After(stopTimeout):
-		life.kill()
-		return fmt.Errorf("%s did not end within %s and was killed", p.name, stopTimeout)
-	}
+	life.kill()
+	return fmt.Errorf("%s did not end within %s and was killed", p.name, stopTimeout)
 }
 
 // kill ends the peer with SIGKILL, as a crash would.
