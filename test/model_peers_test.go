@@ -64,8 +64,11 @@ func (s *scene) tryMUC(do func(context.Context) error) error {
 
 // post lets a guest say something, whether they may or not.
 func (s *scene) post(guest string) {
-	if s.model.guests[guest] == unknown || guest == byWeb && s.page == nil {
+	if s.model.guests[guest] == unknown || guest == byWeb && s.page == nil || guest == byMatrix && s.room == "" || guest == byXMPP && s.muc == "" {
 		return
+	}
+	if guest == byMail && len(s.mail.Mails()) == 0 && !s.model.guests[byMail].may() {
+		return // the grant ended before the mail was sent
 	}
 	s.say(guest)
 }
@@ -87,9 +90,6 @@ func (s *scene) say(who string) {
 	}
 	s.note("%s says %s, and may: %v", who, text, may)
 	say := s.sayer(who, text)
-	if say == nil {
-		return
-	}
 	if !may {
 		s.until(func() error { return inverted(say()) })
 		return
@@ -122,14 +122,8 @@ func (s *scene) sayer(who, text string) func() error {
 	case byWeb:
 		return func() error { return s.page.Say(ctx, "client-"+text, text) }
 	case byMatrix:
-		if s.room == "" {
-			return nil
-		}
 		return func() error { return s.matrix.Say(ctx, s.room, s.session+text, text) }
 	case byXMPP:
-		if s.muc == "" {
-			return nil
-		}
 		return func() error {
 			return s.tryMUC(func(ctx context.Context) error { return s.xmpp.Say(ctx, s.muc, s.session+text, text) })
 		}
@@ -145,7 +139,7 @@ func (s *scene) leave(guest string) {
 	ctx := s.t.Context()
 	leave := map[string]func() error{
 		byWeb: func() error {
-			status, text, err := s.page.Do(ctx, http.MethodPost, "/s/"+s.session+"/leave", url.Values{})
+			status, text, err := s.page.Do(ctx, http.MethodPost, "/s/"+s.session+"/leave", url.Values{"me": {s.page.Me()}})
 			if err == nil && status >= 400 {
 				err = fmt.Errorf("%d %s", status, text)
 			}
@@ -277,9 +271,6 @@ func (s *scene) lookOnXMPP() error {
 
 // end lets go of what the next sequence of this cast must not meet, and leaves the mails to be read when they are due.
 func (s *scene) end() {
-	if s.blocked {
-		s.until(func() error { return s.prefer.Call(s.t.Context(), http.MethodDelete, "/me/blocks/"+s.writes, nil, nil) })
-	}
 	if s.model.guests[byMatrix] == joined {
 		s.until(func() error { return s.matrix.Leave(s.t.Context(), s.room) })
 	}

@@ -105,6 +105,9 @@ func (u *WebUser) Gone() (at time.Time, ok bool) {
 	return u.gone, !u.gone.IsZero()
 }
 
+// Me is the id of the member for whom the browser speaks, as forms of the page tell it.
+func (u *WebUser) Me() string { return u.me }
+
 // Cookie is what the browser would send, to be stolen.
 func (u *WebUser) Cookie(t *testing.T) string {
 	t.Helper()
