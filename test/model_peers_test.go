@@ -38,9 +38,8 @@ func (s *scene) join(guest string) {
 }
 
 func (s *scene) openPage() {
-	s.web.Mail(s.t, 0)
 	if s.page == nil || !s.pageLives {
-		s.page = s.world.site.NewWebUser(s.t, s.newestLink())
+		s.page = s.world.site.NewWebUser(s.t, s.newest(s.web).Link)
 		s.pageLives = true
 		return
 	}
@@ -128,7 +127,7 @@ func (s *scene) sayer(who, text string) func() error {
 			return s.tryMUC(func(ctx context.Context) error { return s.xmpp.Say(ctx, s.muc, s.session+text, text) })
 		}
 	}
-	letter := s.mail.Answer(s.mail.Mail(s.t, 0), text)
+	letter := s.mail.Answer(s.newest(s.mail), text)
 	return func() error { return s.world.site.Send(letter) }
 }
 
@@ -146,9 +145,7 @@ func (s *scene) leave(guest string) {
 			return err
 		},
 		byMatrix: func() error { return s.matrix.Leave(ctx, s.room) },
-		byXMPP: func() error {
-			return s.xmpp.Write("<presence type='unavailable' to='" + s.muc + "/xmpp'/>")
-		},
+		byXMPP:   s.leaveMUC,
 	}[guest]
 	if leave == nil || guest == byWeb && !s.pageLives || guest == byXMPP && !s.inMUC() {
 		return
@@ -156,6 +153,20 @@ func (s *scene) leave(guest string) {
 	s.note("the guest by %s leaves", guest)
 	s.until(leave)
 	s.model.guests[guest] = left
+}
+
+// leaveMUC goes out, and says so again if the room does not answer: while the node is down nobody hears it.
+func (s *scene) leaveMUC() error {
+	mark := s.xmpp.Mark()
+	if err := s.xmpp.Write("<presence type='unavailable' to='" + s.muc + "/xmpp'/>"); err != nil {
+		return err
+	}
+	return s.tryMUC(func(ctx context.Context) error {
+		_, err := s.xmpp.Find(ctx, mark, "the end of the presence", func(p harness.Stanza) bool {
+			return p.XMLName.Local == "presence" && p.Room() == s.muc && p.Type == "unavailable" && p.Has("110")
+		})
+		return err
+	})
 }
 
 // inMUC says if the XMPP guest is inside, as their client knows it.
@@ -275,7 +286,7 @@ func (s *scene) end() {
 		s.until(func() error { return s.matrix.Leave(s.t.Context(), s.room) })
 	}
 	if s.muc != "" && s.inMUC() {
-		require.NoError(s.t, s.xmpp.Write("<presence type='unavailable' to='"+s.muc+"/xmpp'/>"))
+		s.until(s.leaveMUC)
 	}
 	mailed, withheld, did := slices.Clone(s.model.mailed), slices.Clone(s.model.withheld), s.did
 	if s.model.guests[byMail] != joined {
