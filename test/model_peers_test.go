@@ -33,6 +33,7 @@ func (s *scene) join(guest string) {
 		s.room = s.matrix.Accept(s.t, s.subject)
 	case byXMPP:
 		s.enterMUC()
+		s.inside = true
 	}
 	s.model.guests[guest] = joined
 }
@@ -152,6 +153,10 @@ func (s *scene) leave(guest string) {
 	}
 	s.note("the guest by %s leaves", guest)
 	s.until(leave)
+	if guest == byXMPP {
+		s.inside = false // a client that goes offline; the member stays
+		return
+	}
 	s.model.guests[guest] = left
 }
 
@@ -271,7 +276,7 @@ func (s *scene) lookOnXMPP() error {
 		return nil
 	}
 	in := s.inMUC()
-	if want := s.model.guests[byXMPP] == joined; in != want {
+	if want := s.model.guests[byXMPP] == joined && s.inside; in != want {
 		return fmt.Errorf("the XMPP guest is in the MUC: %v, and should be: %v", in, want)
 	}
 	if !in {
