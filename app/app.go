@@ -47,23 +47,23 @@ type App struct {
 // New opens and migrates the database and makes every gateway; nothing listens
 // yet. Close what it returns. Errors name the key of the configuration and the
 // mend.
-func New(ctx context.Context, c config.Config, o Options, log *slog.Logger) (a *App, err error) {
-	a = newApp(c, log)
+func New(ctx context.Context, c config.Config, o Options, log *slog.Logger) (*App, error) {
+	a := newApp(c, log)
 	a.options, a.registry = o, newRegistry(o.Version)
-	defer func() {
-		if err != nil {
-			a.Close()
-		}
-	}()
-	if err := a.openCore(ctx); err != nil {
-		return nil, err
-	}
-	a.outbox = outbox.New(a.store, a.service, a.name, log)
-	a.hub.OnPublish(a.outbox.Wake)
-	if err := a.makeGateways(); err != nil {
+	if err := a.open(ctx); err != nil {
+		a.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	if err := a.openCore(ctx); err != nil {
+		return err
+	}
+	a.outbox = outbox.New(a.store, a.service, a.name, a.log)
+	a.hub.OnPublish(a.outbox.Wake)
+	return a.makeGateways()
 }
 
 func newApp(c config.Config, log *slog.Logger) *App {

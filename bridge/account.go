@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"crypto/subtle"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -22,13 +23,18 @@ func (s *Service) NewAccount(ctx context.Context, a Address) (password string, e
 
 // CheckAccount says if the address has this app password.
 func (s *Service) CheckAccount(ctx context.Context, address, password string) (bool, error) {
+	asked := time.Now()
 	hash, ok, err := s.store.GetAccount(ctx, EmailAddress(address))
 	if err != nil {
 		return false, err
 	}
-	// Compare in any case: the time must not tell whether the account exists.
+	// Neither the comparison nor its time may tell whether the account exists.
 	same := subtle.ConstantTimeCompare([]byte(hash), []byte(tokenHash(password))) == 1
-	return ok && same, nil
+	if !ok || !same {
+		pause(ctx, asked)
+		return false, nil
+	}
+	return true, nil
 }
 
 // NewAPIToken makes a bearer token that acts as an address.

@@ -12,14 +12,18 @@ const evenTime = 2 * time.Millisecond
 // gets the same answer whether it is there or not, and a session that is there takes longer to be looked through: without
 // this its time would tell (SPEC F2). Everybody else waits for nothing.
 func even(ctx context.Context, asked time.Time, err error) error {
-	if CodeOf(err) != NotFound {
-		return err
+	if CodeOf(err) == NotFound {
+		pause(ctx, asked)
 	}
+	return err
+}
+
+// pause waits until a whole number of evenTimes has passed since the question.
+func pause(ctx context.Context, asked time.Time) {
 	wait := time.NewTimer(evenTime - time.Since(asked)%evenTime)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
 	case <-ctx.Done(): // nobody waits for the answer any more
 	}
-	return err
 }

@@ -23,9 +23,7 @@ func xmppProbe(who *harness.XMPPUser, name, stanza, host, exists, missing string
 		stanzas, err := who.Hear(ctx, strings.ReplaceAll(stanza, "ROOM", room), room)
 		var all []heard
 		for _, s := range stanzas {
-			hide := func(text string) string {
-				return strings.ReplaceAll(strings.ReplaceAll(text, s.ID, "ID"), thing, "THING")
-			}
+			hide := func(text string) string { return strings.ReplaceAll(text, thing, "THING") }
 			all = append(all, heard{s.XMLName.Local, hide(s.From), s.Type, hide(s.Inner)})
 		}
 		return all, err

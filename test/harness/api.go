@@ -43,7 +43,7 @@ type Member struct {
 	Address string `json:"address"`
 	Role    string `json:"role"`
 	State   string `json:"state"`
-	ReadSeq int64  `json:"read_seq"`
+	ReadSeq *int64 `json:"read_seq"` // nil where it is not shown
 }
 
 // APIError is a refusal of the API.

@@ -77,14 +77,21 @@ func (u *WebUser) Open(t *testing.T, s *Site, link string) {
 	u.Session, u.me = session[1], me[1]
 }
 
+// press posts a form, again if the server went away before it answered: a browser that was taken in without knowing it is
+// asked for a code then.
 func (u *WebUser) press(t *testing.T, link string, form url.Values) (page, status string) {
 	t.Helper()
-	response, err := u.http.PostForm(link, form)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return string(text), response.Status
+	Eventually(t, func() error {
+		response, err := u.http.PostForm(link, form)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		page, status = string(text), response.Status
+		return err
+	})
+	return page, status
 }
 
 // Follow reads the stream until the test ends.
@@ -104,6 +111,9 @@ func (u *WebUser) Gone() (at time.Time, ok bool) {
 	defer u.mu.Unlock()
 	return u.gone, !u.gone.IsZero()
 }
+
+// Me is the id of the member for whom the browser speaks, as forms of the page tell it.
+func (u *WebUser) Me() string { return u.me }
 
 // Cookie is what the browser would send, to be stolen.
 func (u *WebUser) Cookie(t *testing.T) string {
