@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,9 +26,13 @@ func (s *scene) join(guest string) {
 	s.note("the guest by %s comes in", guest)
 	switch guest {
 	case byWeb:
-		s.openPage()
+		if s.page != nil && s.pageLives {
+			s.say(byWeb) // the browser is in already; who left comes back by saying something
+			return
+		}
+		s.page, s.pageLives = s.world.site.NewWebUser(s.t, s.newest(s.web).Link), true
 	case byMail:
-		s.say(guest)
+		s.say(byMail)
 		return
 	case byMatrix:
 		s.room = s.matrix.Accept(s.t, s.subject)
@@ -36,16 +41,6 @@ func (s *scene) join(guest string) {
 		s.inside = true
 	}
 	s.model.guests[guest] = joined
-}
-
-func (s *scene) openPage() {
-	if s.page == nil || !s.pageLives {
-		s.page = s.world.site.NewWebUser(s.t, s.newest(s.web).Link)
-		s.pageLives = true
-		return
-	}
-	// A browser that is known is in by opening the page; to come back after leaving, one says something.
-	s.say(byWeb)
 }
 
 func (s *scene) enterMUC() {
@@ -84,12 +79,17 @@ func (s *scene) say(who string) {
 			return // the homeserver takes it, and it goes no further
 		}
 	case byXMPP:
-		may = may && s.inMUC()
+		may = may && s.model.guests[byXMPP] == joined && s.inside
 	case byWeb:
 		may = may && s.pageLives
 	}
 	s.note("%s says %s, and may: %v", who, text, may)
 	say := s.sayer(who, text)
+	if !may && who == byMatrix {
+		// What the homeserver takes in the moment of a kick goes no further: the views show that.
+		_ = say()
+		return
+	}
 	if !may {
 		s.until(func() error { return inverted(say()) })
 		return
@@ -148,7 +148,7 @@ func (s *scene) leave(guest string) {
 		byMatrix: func() error { return s.matrix.Leave(ctx, s.room) },
 		byXMPP:   s.leaveMUC,
 	}[guest]
-	if leave == nil || guest == byWeb && !s.pageLives || guest == byXMPP && !s.inMUC() {
+	if leave == nil || guest == byWeb && !s.pageLives || guest == byXMPP && !s.inside {
 		return
 	}
 	s.note("the guest by %s leaves", guest)
@@ -160,29 +160,25 @@ func (s *scene) leave(guest string) {
 	s.model.guests[guest] = left
 }
 
-// leaveMUC goes out, and says so again if the room does not answer: while the node is down nobody hears it.
+// leaveMUC goes out, and says so again until the room knows: while the node is down nobody hears it.
 func (s *scene) leaveMUC() error {
-	mark := s.xmpp.Mark()
 	if err := s.xmpp.Write("<presence type='unavailable' to='" + s.muc + "/xmpp'/>"); err != nil {
 		return err
 	}
-	return s.tryMUC(func(ctx context.Context) error {
-		_, err := s.xmpp.Find(ctx, mark, "the end of the presence", func(p harness.Stanza) bool {
-			return p.XMLName.Local == "presence" && p.Room() == s.muc && p.Type == "unavailable" && p.Has("110")
-		})
-		return err
-	})
+	in, err := s.inMUC()
+	if err == nil && in {
+		err = errors.New("still inside")
+	}
+	return err
 }
 
-// inMUC says if the XMPP guest is inside, as their client knows it.
-func (s *scene) inMUC() bool {
-	inside := false
-	for _, stanza := range s.xmpp.Since(0) {
-		if stanza.XMLName.Local == "presence" && stanza.Room() == s.muc && stanza.Has("110") {
-			inside = stanza.Type == ""
-		}
-	}
-	return inside
+// inMUC says if the XMPP guest is inside.
+func (s *scene) inMUC() (in bool, err error) {
+	err = s.tryMUC(func(ctx context.Context) error {
+		in, err = s.xmpp.Inside(ctx, s.muc, "xmpp")
+		return err
+	})
+	return in, err
 }
 
 // compare waits until every view is what the model says. It stays so: what may not be seen is looked for in the next views, too.
@@ -275,7 +271,10 @@ func (s *scene) lookOnXMPP() error {
 	if s.muc == "" {
 		return nil
 	}
-	in := s.inMUC()
+	in, err := s.inMUC()
+	if err != nil {
+		return err
+	}
 	if want := s.model.guests[byXMPP] == joined && s.inside; in != want {
 		return fmt.Errorf("the XMPP guest is in the MUC: %v, and should be: %v", in, want)
 	}
@@ -290,7 +289,7 @@ func (s *scene) end() {
 	if s.model.guests[byMatrix] == joined {
 		s.until(func() error { return s.matrix.Leave(s.t.Context(), s.room) })
 	}
-	if s.muc != "" && s.inMUC() {
+	if s.inside {
 		s.until(s.leaveMUC)
 	}
 	mailed, withheld, did := slices.Clone(s.model.mailed), slices.Clone(s.model.withheld), s.did

@@ -276,7 +276,8 @@ type StanzaError struct{ Stanza Stanza }
 
 func (e *StanzaError) Error() string { return "refused: " + e.Stanza.Inner }
 
-// Enter enters a room and returns when the person is inside, or with a *StanzaError (XEP-0045 §7.2).
+// Enter enters a room and returns when the person is inside, or with a *StanzaError (XEP-0045 §7.2). Clients take the subject
+// for the end of what the room has to tell first, the history included (§7.2.15).
 func (u *XMPPUser) Enter(ctx context.Context, room, nick string) error {
 	mark := u.Mark()
 	join := `<presence id='%s' to='` + room + "/" + xmlText(nick) + `'><x xmlns='http://jabber.org/protocol/muc'/></presence>`
@@ -284,12 +285,21 @@ func (u *XMPPUser) Enter(ctx context.Context, room, nick string) error {
 		return err
 	}
 	answer, err := u.Find(ctx, mark, "the answer to entering", func(s Stanza) bool {
-		return s.XMLName.Local == "presence" && s.Room() == room && (s.Type == "error" || s.Type == "" && s.Has("110"))
+		return s.Room() == room && (s.XMLName.Local == "presence" && s.Type == "error" || s.Subject != nil && s.Body == nil)
 	})
 	if err == nil && answer.Type == "error" {
 		return &StanzaError{answer}
 	}
 	return err
+}
+
+// Inside asks the room if the person is inside under a nick (XEP-0410).
+func (u *XMPPUser) Inside(ctx context.Context, room, nick string) (bool, error) {
+	answer, err := u.Ask(ctx, `<iq id='%s' type='get' to='`+room+"/"+xmlText(nick)+`'><ping xmlns='urn:xmpp:ping'/></iq>`)
+	if err == nil && answer.Type == "error" && strings.Contains(answer.Inner, "type='wait'") {
+		err = &StanzaError{answer} // the room's server is down
+	}
+	return err == nil && answer.Type == "result", err
 }
 
 // Say says a text in a room and returns when the room has reflected it, or with a *StanzaError. With the same id it is said
