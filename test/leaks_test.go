@@ -162,9 +162,8 @@ type outsider struct {
 
 const malloryMail = "mallory@mailbox.test"
 
-// TestLeaks is the table.
+// TestLeaks is the table. It is not run beside others: it measures times.
 func TestLeaks(t *testing.T) {
-	t.Parallel()
 	submission := harness.FreeAddress(t)
 	s := harness.NewSite(t, harness.Request{
 		Engine: harness.SQLite, Accounts: append([]string{"mallory"}, clocks...),
