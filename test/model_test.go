@@ -22,7 +22,7 @@ import (
 const (
 	sequences = 100
 	casts     = 6  // sequences that run at the same time
-	steps     = 10 // of one sequence, without its end
+	steps     = 7  // of one sequence, without its end
 	crashing  = 12 // so many sequences have one crash among them
 
 	patienceForStep = 40 * time.Second // a crash included
