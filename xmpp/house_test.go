@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"mailroom/bridge"
 	"mailroom/bridge/outbox"
+	"mailroom/store"
 	"mailroom/store/storetest"
 )
 
@@ -25,7 +27,9 @@ type house struct {
 	component *Component
 	t         *testing.T
 	log       *locked
+	db        *store.Store
 	hold      func() // stops the outbox
+	held      bool
 }
 
 func newHouse(t *testing.T) *house {
@@ -34,6 +38,7 @@ func newHouse(t *testing.T) *house {
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	db := storetest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "mailroom.db"))
 	db.KeepAs("this", nil)
+	h.db = db
 	hub := bridge.NewHub()
 	var err error
 	h.Service, err = bridge.NewService(bridge.Config{
@@ -60,10 +65,17 @@ func (h *house) run(o *outbox.Outbox) {
 	lanes, hold := context.WithCancel(component)
 	var running, draining sync.WaitGroup
 	o.AttachSole(lanes, bridge.XMPP, h.component)
-	running.Go(func() { _ = h.component.Run(component) })
-	draining.Go(func() { _ = o.Run(lanes) })
-	h.hold = func() { hold(); draining.Wait() }
+	running.Go(func() { h.ends(h.component.Run(component)) })
+	draining.Go(func() { h.ends(o.Run(lanes)) })
+	h.hold = func() { h.held = true; hold(); draining.Wait() }
 	h.t.Cleanup(func() { h.hold(); stop(); running.Wait() })
+}
+
+// ends demands that a part of the house has ended because it was told to.
+func (h *house) ends(err error) {
+	if err != nil {
+		h.t.Errorf("a part has ended with %v", err)
+	}
 }
 
 func web(localpart string) bridge.Identity {
@@ -131,17 +143,36 @@ func (h *house) exit(id uuid.UUID, client, nick string) {
 	h.sees(client, "presence unavailable /"+nick+" 110")
 }
 
+// shown waits until everything that was done is shown.
+func (h *house) shown() {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool { return h.held || h.drained() }, patience, time.Millisecond)
+	upToDate(h.t, h.component, openRooms(h.component))
+}
+
+// drained says if the lanes of all open rooms have reached the end.
+func (h *house) drained() bool {
+	for _, id := range openRooms(h.component) {
+		behind, err := h.db.ListLanes(h.t.Context(), id)
+		isXMPP := func(l bridge.Lane) bool { return l.Destination == bridge.ToXMPP }
+		if err != nil || slices.ContainsFunc(behind, isXMPP) {
+			return false
+		}
+	}
+	return true
+}
+
 // gathered waits until everything that was done is shown, and forgets it.
 func (h *house) gathered() {
 	h.t.Helper()
-	time.Sleep(4 * hintPause)
+	h.shown()
 	h.quietly()
 }
 
-// still demands that clients are sent nothing, also not a moment later.
+// still demands that clients are sent nothing for what was done.
 func (h *house) still(clients ...string) {
 	h.t.Helper()
-	time.Sleep(4 * hintPause)
+	h.shown()
 	for _, client := range clients {
 		h.quiet(client)
 	}

@@ -120,9 +120,7 @@ func TestProsodyShowsEachTheirOwnPicture(t *testing.T) {
 		p.join(id, nick)
 		p.next(3)
 	}
-	time.Sleep(4 * hintPause)
-	carol.forget()
-	mallory.forget()
+	w.shown(carol, mallory)
 	bob.next(1)
 	bob.join(id, "Bob")
 	bob.sees("presence /alice xa", "presence /Carol xa", "presence /Mallory xa", "presence /Bob 110 170 100", "message subject=Picnic")
@@ -147,9 +145,7 @@ func TestProsodyTakesOutTheRevokedAndWhatTheySaid(t *testing.T) {
 		p.join(id, nick)
 		p.next(3)
 	}
-	time.Sleep(4 * hintPause)
-	bob.forget()
-	carol.forget()
+	w.shown(bob, carol)
 	bob.say(id, "rude")
 	rude := carol.sees("message /Bob: rude")[0].child(nsStanzaID, "stanza-id").attr("id")
 	bob.sees("message /Bob: rude")

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -312,10 +314,24 @@ func (st *stage) rest() {
 // look brings all rooms up to date, and forgets what their clients were told.
 func (st *stage) look() {
 	st.t.Helper()
-	for id := range st.sessions {
-		require.NoError(st.t, st.component.rooms.with(st.t.Context(), id, func(r *room) error { return r.look(st.t.Context()) }))
-	}
+	upToDate(st.t, st.component, slices.Collect(maps.Keys(st.sessions)))
 	st.quietly()
+}
+
+// openRooms are those that somebody is inside of.
+func openRooms(c *Component) []uuid.UUID {
+	c.rooms.mu.Lock()
+	defer c.rooms.mu.Unlock()
+	return slices.Collect(maps.Keys(c.rooms.open))
+}
+
+// upToDate looks at rooms now, as a hint makes the component do a moment later,
+// which then finds nothing to tell.
+func upToDate(t *testing.T, c *Component, rooms []uuid.UUID) {
+	t.Helper()
+	for _, id := range rooms {
+		require.NoError(t, c.rooms.with(t.Context(), id, func(r *room) error { return r.look(t.Context()) }))
+	}
 }
 
 // quietly forgets what all clients were told by the time that a question to the

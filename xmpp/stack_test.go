@@ -131,6 +131,7 @@ type world struct {
 	*prosody
 	t         *testing.T
 	connected chan struct{} // one for each time that the link works
+	component *Component
 	stop      func()
 }
 
@@ -143,12 +144,13 @@ func newWorld(t *testing.T) *world {
 
 // begin runs a new component, as a bridge that was started again would.
 func (w *world) begin() {
-	component, err := New(Config{
+	c, err := New(Config{
 		Component: component, Server: w.prosody.Component, Secret: secret, Domains: []string{"example.org"},
 		OnConnect: func() { w.connected <- struct{}{} },
 	}, w.memory, slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	require.NoError(w.t, err)
-	w.stop = runComponent(component, w.memory)
+	w.component = c
+	w.stop = runComponent(c, w.memory)
 	w.t.Cleanup(w.stop)
 	w.awaitLink()
 }
@@ -262,6 +264,17 @@ func (c *person) told() string {
 }
 
 // forget throws away what came so far.
+// shown waits until the clients have got all that was done, and forgets it.
+func (w *world) shown(clients ...*person) {
+	w.t.Helper()
+	upToDate(w.t, w.component, openRooms(w.component))
+	for _, c := range clients {
+		c.write("<iq type='get' id='q' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", component)
+		for tell(c.next(1)[0]) != "iq result" {
+		}
+	}
+}
+
 func (c *person) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
