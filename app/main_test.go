@@ -127,9 +127,12 @@ func startNode(t *testing.T, c config.Config) *testNode {
 		assert.NotContains(t, n.log.String(), "level=ERROR")
 	})
 	t.Cleanup(n.stop)
-	eventually(t, 20*time.Second, func() error { return ready(c) })
+	eventually(t, readyTime, func() error { return ready(c) })
 	return n
 }
+
+// readyTime is how long a node may take until it is ready.
+const readyTime = 20 * time.Second
 
 func ready(c config.Config) error {
 	response, err := http.Get(c.PublicURL + "/readyz")
@@ -145,13 +148,26 @@ func ready(c config.Config) error {
 
 func eventually(t *testing.T, patience time.Duration, check func() error) {
 	t.Helper()
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err = check(); err == nil {
-			return
+	require.NoError(t, until(patience, check), "not in time")
+}
+
+// until looks again and again, and returns what was wrong in the end.
+func until(patience time.Duration, check func() error) error {
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-end.C:
+			return err
+		case <-look.C:
 		}
 	}
-	require.NoError(t, err, "not in time")
 }
 
 // begin starts a session of Alice with Bob.

@@ -49,8 +49,8 @@ func crashing(database string) error {
 		return err
 	}
 	go a.Run(ctx) // ends with the process
-	for ready(c) != nil {
-		time.Sleep(20 * time.Millisecond)
+	if err := until(readyTime, func() error { return ready(c) }); err != nil {
+		return err
 	}
 	room, err := begin(a.service, "hush", offRecord)
 	if err != nil {
@@ -75,6 +75,7 @@ type crasher struct {
 	command *exec.Cmd
 	in      io.Writer
 	out     *bufio.Reader
+	crashed bool
 }
 
 func startCrasher(t *testing.T, database string) *crasher {
@@ -88,7 +89,7 @@ func startCrasher(t *testing.T, database string) *crasher {
 	require.NoError(t, err)
 	c.in, c.out = in, bufio.NewReader(out)
 	require.NoError(t, c.command.Start())
-	t.Cleanup(c.crash)
+	t.Cleanup(func() { c.crash(t) })
 	return c
 }
 
@@ -100,9 +101,14 @@ func (c *crasher) line(t *testing.T) string {
 }
 
 // crash ends the process as a power failure would.
-func (c *crasher) crash() {
-	_ = c.command.Process.Kill() // it may be gone already
-	_ = c.command.Wait()
+func (c *crasher) crash(t *testing.T) {
+	t.Helper()
+	if c.crashed {
+		return
+	}
+	c.crashed = true
+	require.NoError(t, c.command.Process.Kill())
+	require.ErrorContains(t, c.command.Wait(), "killed")
 }
 
 func TestOffTheRecordOverTwoNodesUntilTheKeeperCrashes(t *testing.T) {
@@ -124,7 +130,7 @@ func TestOffTheRecordOverTwoNodesUntilTheKeeperCrashes(t *testing.T) {
 	require.Equal(t, "about hush", shown.Session.Subject)
 	require.Zero(t, b.store.Memory().Count(), "it is in the memory of the other alone")
 
-	a.crash()
+	a.crash(t)
 	asked := time.Now()
 	_, err = said(b.service, room, bob)
 	require.Equal(t, bridge.Unavailable, bridge.CodeOf(err))

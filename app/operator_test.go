@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,8 +241,8 @@ func TestCheckTellsWhatSeveralNodesNeed(t *testing.T) {
 	startNode(t, c)
 	check := func(c config.Config) string {
 		var b bytes.Buffer
-		// The error says only how many things are wrong.
-		_ = RunCheck(t.Context(), func() (config.Config, error) { return c, nil }, slog.New(slog.DiscardHandler), &b)
+		err := RunCheck(t.Context(), func() (config.Config, error) { return c, nil }, slog.New(slog.DiscardHandler), &b)
+		require.Equal(t, strings.Contains(b.String(), "WRONG"), err != nil, "the command fails when something is wrong")
 		return b.String()
 	}
 	require.Contains(t, check(c), "ok     node.url "+c.Node.URL)

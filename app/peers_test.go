@@ -153,7 +153,7 @@ func TestANodeThatWasAwayIsAskedAgain(t *testing.T) {
 	other := peerAt(t, url, nodeSecret, io.Discard).(*peer)
 	other.setAway()
 	require.Equal(t, bridge.Unavailable, bridge.CodeOf(other.Drop(t.Context(), uuid.New())))
-	time.Sleep(awayTime)
+	other.away = other.away.Add(-awayTime) // that time has passed
 	require.NoError(t, other.Keep(t.Context(), uuid.New(), nil, nil))
 	require.Equal(t, 1, own.Count())
 }
@@ -231,8 +231,11 @@ func TestToStrangersThereIsNothing(t *testing.T) {
 	}
 	require.Zero(t, n.store.Memory().Count())
 
-	status, _ = knock(t, url+memoryPath, now, seal(own, questionOf(now), keep))
+	status, page := knock(t, url+memoryPath, now, seal(own, questionOf(now), keep))
 	require.Equal(t, http.StatusOK, status)
+	var a answer
+	require.NoError(t, own.open(answerTo(now), []byte(page), &a))
+	require.Empty(t, a.Refusal)
 	require.Equal(t, 1, n.store.Memory().Count())
 	require.NotContains(t, n.log.String(), nodeSecret)
 	require.NotContains(t, n.log.String(), now)

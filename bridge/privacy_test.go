@@ -302,12 +302,13 @@ func TestSigningInIsByALinkThatServesOnce(t *testing.T) {
 
 func TestExpiryEndsWritingAndRevocationReading(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *bridge.Service, _ *store.Store) {
-		soon := time.Now().Add(time.Second)
+		clock := s.NewClock()
+		soon := clock.Now().Add(time.Hour)
 		ending := startWith(t, s, "1", bridge.Options{ExpiresAt: soon}, bridge.Invitee{Address: bob}).Session.ID
 		lapsing := startWith(t, s, "2", bridge.Options{}, bridge.Invitee{Address: bob, ExpiresAt: soon}, bridge.Invitee{Address: dora}).Session.ID
 		_, err := post(s, ending, by(bob), "in time")
 		require.NoError(t, err)
-		time.Sleep(time.Until(soon) + 10*time.Millisecond)
+		clock.Pass(time.Hour)
 		for _, id := range []uuid.UUID{ending, lapsing} {
 			_, err = post(s, id, by(bob), "late")
 			require.Equal(t, bridge.Closed, codeOf(err))

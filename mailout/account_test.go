@@ -40,8 +40,9 @@ func TestABrowserThatSpeaksForSomebodyIsToldAndCanBeEnded(t *testing.T) {
 	require.Contains(t, text, "    <b>\r\n")
 	require.Contains(t, html, "<strong>&lt;b&gt;</strong>")
 	l.Browser.Label = ""
-	_, text, _ = readMail(t, render(t, l).Raw)
+	_, text, html = readMail(t, render(t, l).Raw)
 	require.Contains(t, text, "An unknown browser")
+	require.Contains(t, html, "An unknown browser")
 }
 
 func TestASignInTellsOfNoSession(t *testing.T) {

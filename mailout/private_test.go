@@ -73,8 +73,9 @@ func TestABlindCopyIsToldThatItIsOne(t *testing.T) {
 		_, text, html := readMail(t, render(t, blindCopy(kind, bob)).Raw)
 		require.Contains(t, text, blind)
 		require.Contains(t, html, blind)
-		_, text, _ = readMail(t, render(t, letter(kind, bob)).Raw)
+		_, text, html = readMail(t, render(t, letter(kind, bob)).Raw)
 		require.NotContains(t, text, "Bcc")
+		require.NotContains(t, html, "Bcc")
 	}
 	_, text, html := readMail(t, render(t, blindCopy(bridge.LetterStarted, alice)).Raw)
 	require.Contains(t, text, "Bob <bob@customer.test> – blind copy (Bcc)")

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"mailroom/test/harness"
 )
 
@@ -29,7 +31,9 @@ func (d *dialogue) open(guesses int) error {
 	if d.left > 0 {
 		return nil
 	}
-	d.close()
+	if err := d.close(); err != nil {
+		return err
+	}
 	conn, err := textproto.Dial("tcp", d.address)
 	if err != nil {
 		return err
@@ -42,11 +46,13 @@ func (d *dialogue) open(guesses int) error {
 	return err
 }
 
-func (d *dialogue) close() {
-	if d.conn != nil {
-		_ = d.conn.Close() // the server may have hung up
-		d.conn = nil
+func (d *dialogue) close() error {
+	if d.conn == nil {
+		return nil
 	}
+	conn := d.conn
+	d.conn = nil
+	return conn.Close()
 }
 
 func (d *dialogue) command(line string) (code int, text string, err error) {
@@ -115,7 +121,7 @@ func smtpLeaks(t *testing.T, l *leaksOf, submission string) {
 func accountLeaks(t *testing.T, l *leaksOf, submission string) {
 	l.site.Nodes[0].Run(t, "account", "add", harness.Alice)
 	d := &dialogue{address: submission}
-	t.Cleanup(d.close)
+	t.Cleanup(func() { require.NoError(t, d.close()) })
 	probe{
 		name: "AUTH", exists: harness.Alice, missing: "alina@company.test",
 		prepare: func() error { return d.open(guessedPasswords) }, timed: true,
