@@ -93,9 +93,12 @@ func (c *core) form(session uuid.UUID, a bridge.Address, fields ...string) url.V
 }
 
 // serve runs a site on loopback and returns its address.
-func (c *core) serve() string {
+func (c *core) serve() string { c.t.Helper(); return c.serveWith(c) }
+
+// serveWith serves something that stands before the core.
+func (c *core) serveWith(service Service) string {
 	c.t.Helper()
-	server, err := New(Config{Listen: "127.0.0.1:0", PublicURL: "http://127.0.0.1"}, c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	server, err := New(Config{Listen: "127.0.0.1:0", PublicURL: "http://127.0.0.1"}, service, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	require.NoError(c.t, err)
 	require.NoError(c.t, server.Listen())
 	ctx, cancel := context.WithCancel(context.Background())

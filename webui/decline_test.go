@@ -91,12 +91,9 @@ func TestAnInvitationOffTheRecordSaysSoAndNothingElse(t *testing.T) {
 
 func TestWhoseInvitationHasRunOutCanStillRead(t *testing.T) {
 	c := newHouse(t)
-	soon := time.Now().Add(50 * time.Millisecond)
-	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail, ExpiresAt: soon})
-	time.Sleep(time.Until(soon) + time.Millisecond)
+	id := c.start("Plan", bridge.Options{}, bridge.Invitee{Address: bobMail, ExpiresAt: time.Now().Add(50 * time.Millisecond)})
 	v, link := newVisitor(t, c.handler), c.link(id, bobMail)
-	page := body(t, v.get(link))
-	require.Contains(t, page, "Your invitation has run out")
+	page := v.until(link, "Your invitation has run out")
 	require.Contains(t, page, "Read the session")
 	require.Equal(t, sessionPath(id), v.post(link, nil).Header.Get("Location"))
 	require.Contains(t, body(t, v.get(sessionPath(id))), "first words of Plan")

@@ -387,6 +387,6 @@ func TestFirstLoadIsSmall(t *testing.T) {
 	site := newSite(t, fake)
 	p := newProfile(t).join(site, "bob")
 	const files = `[performance.getEntriesByType("navigation")[0], ...performance.getEntriesByType("resource").filter((e) => e.name.includes("/static/"))]`
-	require.LessOrEqual(t, eval[int](p, `new Set(`+files+`.map((e) => e.name)).size`), 7)
+	require.LessOrEqual(t, eval[int](p, `new Set(`+files+`.map((e) => e.name)).size`), 6)
 	require.LessOrEqual(t, eval[int](p, files+`.reduce((sum, e) => sum + e.encodedBodySize, 0)`), 40<<10)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -42,6 +43,16 @@ func (v *visitor) send(method, path, kind, body string) *http.Response {
 }
 
 func (v *visitor) get(path string) *http.Response { v.t.Helper(); return v.send("GET", path, "", "") }
+
+// until gets a page again and again until it has some words, and returns it.
+func (v *visitor) until(path, words string) (page string) {
+	v.t.Helper()
+	require.Eventually(v.t, func() bool {
+		page = body(v.t, v.get(path))
+		return strings.Contains(page, words)
+	}, 10*time.Second, 10*time.Millisecond, words)
+	return page
+}
 
 func (v *visitor) post(path string, form url.Values) *http.Response {
 	v.t.Helper()

@@ -181,7 +181,7 @@ func TestBudgets(t *testing.T) {
 	t.Log(sizes)
 	require.LessOrEqual(t, sizes["js"], 20<<10)
 	require.LessOrEqual(t, sizes["page.css"], 8<<10)
-	require.LessOrEqual(t, requests, 7)
+	require.LessOrEqual(t, requests, 6)
 }
 
 func TestStaticFilesAreKeptForEverAndPacked(t *testing.T) {

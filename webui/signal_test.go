@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"mailroom/bridge"
@@ -61,7 +62,7 @@ func TestASignalReachesWhomThePersonLetsSeeIt(t *testing.T) {
 // Nobody has chosen anything: then nothing of anybody goes over the wire, not even that something has changed.
 func TestByDefaultNothingOfAPersonGoesOverTheWire(t *testing.T) {
 	core := newCore(t)
-	id := core.plan(bridge.Options{}, guest(bob, "Bob"))
+	id := core.plan(bridge.Options{}, guest(bob, "Bob"), guest(dora, "Dora"))
 	site := core.serve()
 	cookie := core.cookie(site, id, alice)
 	l := listen(t, site+sessionPath(id)+"/events?after=0", cookie)
@@ -70,7 +71,6 @@ func TestByDefaultNothingOfAPersonGoesOverTheWire(t *testing.T) {
 		require.NoError(t, core.Signal(t.Context(), id, as(bob), kind, true))
 	}
 	require.NoError(t, core.MarkRead(t.Context(), id, as(bob), 3))
-	time.Sleep(200 * time.Millisecond) // what there was to tell would be here
 	core.say(id, bob, "something else")
 	for e := l.next(); ; e = l.next() {
 		require.NotEqual(t, "signals", e.name)
@@ -81,6 +81,11 @@ func TestByDefaultNothingOfAPersonGoesOverTheWire(t *testing.T) {
 			break
 		}
 	}
+	// Dora lets herself be seen: what there was to tell of Bob would come before that, or with it.
+	core.sees(bridge.SeenByShared, dora)
+	require.NoError(t, core.Signal(t.Context(), id, as(dora), bridge.Here, true))
+	require.Equal(t, []sign{{core.member(id, dora).ID.String(), false, true}}, l.signals())
+	require.NoError(t, core.Signal(t.Context(), id, as(dora), bridge.Here, false))
 	poll := listen(t, site+sessionPath(id)+"/events?after=0&wait=0", cookie).answer
 	require.Equal(t, "[]", field(t, poll, "signals"))
 }
@@ -89,16 +94,29 @@ func TestAPollAnswersForASign(t *testing.T) {
 	core := newCore(t)
 	id := core.plan(bridge.Options{}, guest(bob, "Bob"))
 	core.sees(bridge.SeenByShared, bob)
-	site := core.serve()
+	begun := &waited{core.Service, make(chan struct{}, 1)}
+	site := core.serveWith(begun)
 	cookie := core.cookie(site, id, alice)
 	room, err := core.Room(t.Context(), id)
 	require.NoError(t, err)
 	url := site + sessionPath(id) + "/events?wait=20&after=" + jsonOf(t, room.Session.Head)
 	answered := make(chan *http.Response, 1)
 	go func() { answered <- listen(t, url, cookie).answer }()
-	time.Sleep(100 * time.Millisecond) // the poll has begun
+	<-begun.signals
 	require.NoError(t, core.Signal(t.Context(), id, as(bob), bridge.Typing, true))
 	require.Contains(t, field(t, <-answered, "signals"), `"typing":true`)
+}
+
+// waited tells when somebody waits for signals.
+type waited struct {
+	*bridge.Service
+	signals chan struct{}
+}
+
+func (w *waited) SubscribeSignals(session uuid.UUID) (<-chan struct{}, func()) {
+	changed, cancel := w.Service.SubscribeSignals(session)
+	w.signals <- struct{}{}
+	return changed, cancel
 }
 
 func jsonOf(t *testing.T, value any) string {

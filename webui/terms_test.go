@@ -82,9 +82,7 @@ func TestWhereNothingCanBeWrittenThePageSaysWhy(t *testing.T) {
 			if name == "closed" || name == "over" {
 				require.NoError(t, core.Close(t.Context(), id, as(alice)))
 			}
-			time.Sleep(time.Until(soon))
-			page := body(t, v.get(sessionPath(id)))
-			require.Contains(t, page, c.says)
+			page := v.until(sessionPath(id), c.says)
 			require.NotContains(t, page, `id="composer"`)
 			v.header.Set("Accept", "application/json")
 			answer := v.post(sessionPath(id)+"/messages", core.form(id, bob, "text", "late", "client", newClient()))

@@ -1,8 +1,7 @@
 // @ts-check
 // Makes the session page live. Without it the page works all the same, by forms and reloading.
-import { Gestures, People } from './people.js';
 import { Stream } from './stream.js';
-import { Timeline, byId, one } from './timeline.js';
+import { People, Timeline, byId, one } from './timeline.js';
 
 const { session: path = '', after = '0', me = '', ...words } = document.body.dataset;
 const box = /** @type {HTMLTextAreaElement} */ (byId('text'));
@@ -77,9 +76,6 @@ function submitTo(action, body) {
 /** The reader may not read on. */
 let ended = false;
 
-// A signal that is lost is lost: there is another one soon.
-const gestures = new Gestures(box, (kind, on) => { if (!ended) post('signal', { kind, on: on ? '1' : '0' }).catch(() => {}); });
-
 /** crypto.randomUUID is missing on plain HTTP; this is not. */
 function newClient() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -147,6 +143,65 @@ addEventListener('focus', looked);
 document.addEventListener('visibilitychange', looked);
 byId('log').addEventListener('scroll', looked, { passive: true });
 byId('jump').addEventListener('click', () => box?.focus());
+
+/* What others may see of the reader. */
+
+/** How often "here" and "typing" are said again, and after how long without input typing has ended, in ms. */
+const hereEvery = 30_000, typingEvery = 4_000, typingEnds = 6_000;
+
+/** Tells the server what the reader does: only after a real gesture, and only on a page that is looked at. */
+class Gestures {
+  /** @param {HTMLTextAreaElement | null} box @param {(kind: 'here' | 'typing', on: boolean) => void} tell */
+  constructor(box, tell) {
+    this.tell = tell;
+    this.hereAt = -Infinity;
+    this.typingAt = -Infinity;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.typingTimer = undefined;
+    // Not "scroll": the page itself scrolls when a message comes.
+    for (const kind of ['pointerdown', 'pointermove', 'keydown', 'touchstart', 'touchmove', 'wheel']) {
+      addEventListener(kind, (event) => this.#gesture(event), { passive: true, capture: true });
+    }
+    document.addEventListener('visibilitychange', () => { if (document.hidden) this.#away(); });
+    addEventListener('pagehide', () => this.#away());
+    box?.addEventListener('input', (event) => { if (event.isTrusted) this.#typed(Boolean(box.value.trim())); });
+  }
+
+  /** The words were sent, or taken back. */
+  stopTyping() {
+    clearTimeout(this.typingTimer);
+    if (this.typingAt === -Infinity) return;
+    this.typingAt = -Infinity;
+    this.tell('typing', false);
+  }
+
+  /** @param {Event} event */
+  #gesture(event) {
+    if (!event.isTrusted || document.hidden || !document.hasFocus() || performance.now() - this.hereAt < hereEvery) return;
+    this.hereAt = performance.now();
+    this.tell('here', true);
+  }
+
+  #away() {
+    this.stopTyping();
+    if (this.hereAt === -Infinity) return;
+    this.hereAt = -Infinity;
+    this.tell('here', false);
+  }
+
+  /** @param {boolean} something is in the box */
+  #typed(something) {
+    if (!something) return this.stopTyping();
+    clearTimeout(this.typingTimer);
+    this.typingTimer = setTimeout(() => this.stopTyping(), typingEnds);
+    if (performance.now() - this.typingAt < typingEvery) return;
+    this.typingAt = performance.now();
+    this.tell('typing', true);
+  }
+}
+
+// A signal that is lost is lost: there is another one soon.
+const gestures = new Gestures(box, (kind, on) => { if (!ended) post('signal', { kind, on: on ? '1' : '0' }).catch(() => {}); });
 
 /* Telling those who do not see it. */
 

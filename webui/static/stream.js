@@ -7,8 +7,8 @@
 
 /**
  * @typedef {import('./timeline.js').Entry} Entry
- * @typedef {import('./people.js').Sign} Sign
- * @typedef {{me: string, subject: string, people: import('./people.js').Person[], writable: boolean, invites: boolean,
+ * @typedef {import('./timeline.js').Sign} Sign
+ * @typedef {{me: string, subject: string, people: import('./timeline.js').Person[], writable: boolean, invites: boolean,
  *   notices: string[], facts: string[], closed?: string}} Room
  * @typedef {{entry: (e: Entry) => void, room: (r: Room) => void, signals: (signs: Sign[]) => void,
  *   state: (connected: boolean) => void, gone: () => void}} Reader

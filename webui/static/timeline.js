@@ -1,5 +1,6 @@
 // @ts-check
-// The list of entries: puts each in its place, once, and keeps what the reader looks at where it is.
+// The two lists of the page. Entries: puts each in its place, once, and keeps what the reader looks at where it is. People: who
+// they are, who of them is here now and who is typing, which is as much as each person lets this reader see.
 
 /**
  * What the server tells about a record: see timeline.go.
@@ -7,6 +8,8 @@
  * @typedef {{seq: number, at: string, member?: string, name?: string, initial?: string, hue?: number, badge?: string,
  *   own?: boolean, lang?: string, client?: string, said?: Node[], quiet?: string, erased?: boolean, erases?: Erasure}} Entry
  * @typedef {{up_to: number, member?: string, name?: string}} Erasure
+ * @typedef {{id: string, name: string, address?: string, initial: string, hue: number, badge: string, waiting: boolean, remove?: string}} Person
+ * @typedef {{member: string, typing: boolean, here: boolean}} Sign
  */
 
 /** How many entries stay in the page; older ones are behind the link above them. */
@@ -254,5 +257,59 @@ export class Timeline {
     time.dateTime = stampText;
     time.textContent = day;
     return line;
+  }
+}
+
+export class People {
+  /** @param {HTMLElement} list @param {HTMLElement} line says who is typing @param {Record<string, string | undefined>} words */
+  constructor(list, line, words) {
+    this.list = list;
+    this.line = line;
+    this.words = words;
+    /** @type {Sign[]} */
+    this.signs = [];
+  }
+
+  /** Shows these people. Who was shown before keeps the item: its menu may be open. @param {Person[]} people */
+  show(people) {
+    const items = people.map((person) => this.#fill(this.#item(person.id) ?? stamp('person'), person));
+    const same = items.length === this.list.children.length && items.every((item, i) => item === this.list.children[i]);
+    if (!same) this.list.replaceChildren(...items);
+    this.sign(this.signs);
+  }
+
+  /** Shows who is here and who is typing. @param {Sign[]} signs */
+  sign(signs) {
+    this.signs = signs;
+    const here = new Set(signs.filter((sign) => sign.here).map((sign) => sign.member));
+    for (const item of this.#items()) one(item, '.dot').hidden = !here.has(item.dataset.member ?? '');
+    const typing = new Set(signs.filter((sign) => sign.typing).map((sign) => sign.member));
+    const names = this.#items().filter((item) => typing.has(item.dataset.member ?? '')).map((item) => one(item, '.name').textContent ?? '');
+    const text = names.length > 2 ? this.words.typingMany : names.length === 2 ? this.words.typingTwo : names.length ? this.words.typingOne : '';
+    this.line.textContent = (text ?? '').replace(/%([12])/g, (_, i) => names[i - 1]);
+  }
+
+  #items() { return /** @type {HTMLElement[]} */ ([...this.list.children]); }
+
+  /** @param {string} id */
+  #item(id) { return this.#items().find((item) => item.dataset.member === id); }
+
+  /** @param {HTMLElement} item @param {Person} person */
+  #fill(item, person) {
+    item.dataset.member = person.id;
+    paint(item, person.hue);
+    item.classList.toggle('waiting', person.waiting);
+    one(item, '.name').textContent = person.name;
+    one(item, '.address').textContent = person.address ?? '';
+    one(item, '.badge').textContent = person.badge;
+    one(item, '.avatar').textContent = person.initial;
+    const menu = item.querySelector('details');
+    if (menu) {
+      menu.hidden = !person.remove;
+      one(menu, 'summary').setAttribute('aria-label', (this.words.menu ?? '').replace('%1', () => person.name));
+      one(menu, '.whom').textContent = person.name;
+      one(menu, 'form').setAttribute('action', person.remove ?? '');
+    }
+    return item;
   }
 }
